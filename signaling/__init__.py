@@ -1,0 +1,1 @@
+"""The server around spacecore: protocol, rules, store, QUIC, media, sessions, client and command line."""
