@@ -1,0 +1,66 @@
+# A speaker's place in the mix: what comes in, whether it is heard, its voice, and the encoder for what its person hears.
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from spacecore._mixer cimport FRAME_SAMPLES, gate_t, limiter_t, ramp_t
+from spacecore._opus cimport encoder_config_t
+from spacecore._receiver cimport receiver_t
+from spacecore.libopus cimport OpusEncoder
+
+cdef enum:
+    PCM_QUEUE = 32              # frames of a seat that is fed PCM; a power of two
+    PCM_BOUND = 25              # of these, how many may wait: 500 ms; then the oldest go
+    MISMATCH_DB = 12            # a claimed level this far from the measured one …
+    MISMATCH_FRAMES = 50        # … for one second is no longer believed
+
+cdef enum seat_kind_t:
+    SEAT_OPUS
+    SEAT_PCM
+
+cdef enum hears_t:              # what the person in a seat was sent last
+    HEARS_FULL
+    HEARS_MINUS
+    HEARS_NOTHING
+
+# PCM waiting for a seat: one writer (the control thread), one reader (the tick).
+cdef struct pcm_queue_t:
+    uint32_t head               # written by the writer only
+    uint32_t tail               # written by the reader only
+    uint64_t refused            # frames that found the queue full: nobody ticks
+    uint64_t dropped            # oldest frames beyond PCM_BOUND
+    float frames[PCM_QUEUE][FRAME_SAMPLES]
+
+cdef struct seat_t:
+    int number
+    seat_kind_t kind
+    receiver_t receiver         # SEAT_OPUS
+    pcm_queue_t queue           # SEAT_PCM
+    # whether it is in the mix
+    gate_t gate
+    bint muted
+    float gain                  # linear: where the ramp goes when it is not muted
+    ramp_t ramp
+    bint measured               # its header is not believed: it is judged by what is decoded
+    int mismatch
+    bint due                    # something came for this tick
+    bint wanted                 # to be decoded in this tick
+    bint audible                # in the mix of this tick
+    int heard                   # HEARD_* of this tick
+    int level                   # of this tick, RFC 6464, as shown to people
+    float voice[FRAME_SAMPLES]
+    # what its person hears
+    OpusEncoder* encoder        # of the mix without its own voice
+    limiter_t limiter
+    float minus[FRAME_SAMPLES]
+    hears_t hears
+    int pauses                  # pause frames still owed
+    uint64_t refused            # datagrams for a seat that is fed PCM
+    uint64_t disbelieved
+
+cdef seat_t* seat_open(int number, seat_kind_t kind, float gain, const encoder_config_t* config, int* status) noexcept nogil
+cdef void seat_close(seat_t* seat) noexcept nogil
+cdef bint seat_put_pcm(seat_t* seat, const float* pcm) noexcept nogil   # False: the queue is full
+cdef void seat_set_muted(seat_t* seat, bint muted) noexcept nogil
+cdef void seat_set_gain(seat_t* seat, float gain) noexcept nogil
+cdef void seat_next(seat_t* seat, int64_t now_us) noexcept nogil         # sets due, wanted
+cdef void seat_decode(seat_t* seat) noexcept nogil                       # sets voice, level, audible

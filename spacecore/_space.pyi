@@ -1,0 +1,61 @@
+"""Types of spacecore._space."""
+
+from typing import NamedTuple
+
+from typing_extensions import Buffer
+
+from spacecore._tap import TapFrame
+
+__all__ = ["FULL", "MAX_SEATS", "Space", "SpaceStats", "Tap", "Tick"]
+
+FULL: int
+MAX_SEATS: int
+
+class Tick(NamedTuple):
+    packets: tuple[tuple[int, bytes], ...]
+    excluded: frozenset[int]
+    levels: dict[int, int]
+    audible: tuple[int, ...]
+    loudest: tuple[int, ...]
+    timestamp: int
+    applied: int
+
+class SpaceStats(NamedTuple):
+    ticks: int
+    decodes: int
+    encodes: int
+    encode_errors: int
+    packets: int
+    pauses: int
+    malformed: int
+    unknown_seat: int
+    reports: int
+
+class Space:
+    def __init__(
+        self,
+        *,
+        bitrate_bps: int = 48000,
+        complexity: int = 9,
+        fec: bool = True,
+        loss_pct: int = 0,
+        keep_alive_ms: int = 5000,
+    ) -> None: ...
+    def add_seat(self, seat: int, *, pcm: bool = False, gain_db: float = 0.0) -> int: ...
+    def remove_seat(self, seat: int) -> int: ...
+    def mute(self, seat: int, muted: bool = True) -> int: ...
+    def set_gain(self, seat: int, gain_db: float) -> int: ...
+    def put(self, seat: int, datagram: Buffer, now_us: int) -> str: ...
+    def put_pcm(self, seat: int, pcm: Buffer) -> bool: ...
+    def tap(self, *, mix: bool = True, seats: bool = True) -> Tap: ...
+    def tick(self, now_us: int) -> Tick: ...
+    @property
+    def stats(self) -> SpaceStats: ...
+    @property
+    def seats(self) -> tuple[int, ...]: ...
+
+class Tap:
+    def read(self) -> list[TapFrame]: ...
+    @property
+    def dropped(self) -> int: ...
+    def close(self) -> None: ...

@@ -1,0 +1,304 @@
+"""The handle of one live room: seats in, one mix for all who listen, one for each who is heard. `_tick` does the work."""
+
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.math cimport pow
+from libc.stdint cimport int16_t, int64_t, uint8_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+
+from collections import namedtuple
+
+from spacecore._mixer cimport FRAME_SAMPLES
+from spacecore._opus cimport encoder_config_t, opus_error
+from spacecore._packet cimport DATAGRAM_MAX_BYTES
+from spacecore._receiver cimport put_word
+from spacecore._seat cimport SEAT_OPUS, SEAT_PCM, seat_close, seat_open, seat_put_pcm, seat_t
+from spacecore._tap cimport tap_t, tap_take
+from spacecore.atomics cimport load_i64
+from spacecore.libopus cimport OPUS_APPLICATION_VOIP, OPUS_OK
+
+from spacecore.errors import SeatError
+
+__all__ = ["FULL", "MAX_SEATS", "Space", "SpaceStats", "Tap", "Tick"]
+
+globals()["FULL"] = FULL
+globals()["MAX_SEATS"] = SPACE_MAX_SEATS
+
+Tick = namedtuple("Tick", "packets excluded levels audible loudest timestamp applied")
+Tick.__doc__ = """What one tick yields.
+
+packets    ((audience, datagram), …): audience FULL is everyone in the room but `excluded`; otherwise it is a seat, and
+           the datagram is for the person in it
+excluded   seats that must not get FULL in this tick
+levels     {seat: RFC 6464 level, measured on decoded audio; 127 for a seat that is not heard}
+audible    seats in the mix, loudest first; loudest: the first three of them
+timestamp  of the tick, samples at 48 kHz
+applied    serial of the last command that took effect
+"""
+
+SpaceStats = namedtuple("SpaceStats", "ticks decodes encodes encode_errors packets pauses malformed unknown_seat reports")
+SpaceStats.__doc__ = "Counters of a room since it was made."
+
+
+_ROOM_WORDS = {PUT_UNKNOWN_SEAT: "unknown_seat", PUT_WRONG_KIND: "wrong_kind", PUT_REPORT: "report"}
+
+
+cdef class Space:
+    """A room.
+
+    Threads: add_seat, remove_seat, mute, set_gain, put_pcm, tap and Tap.read belong to one control thread; put and tick
+    belong to one media thread, which may be the same. tick releases the interpreter while it works. What the control
+    thread asks for takes effect with the next tick or put; each request returns a serial, and `Tick.applied` says how
+    far the room has come.
+
+    bitrate_bps and complexity are those of the mix. keep_alive_ms is the distance of the tiny packets sent while nobody
+    talks, 0 for none.
+    """
+
+    cdef space_t* _space
+    cdef out_t* _out
+    cdef encoder_config_t _config
+    cdef int64_t _serial
+    cdef dict _seats        # number -> seat_t* as the control thread sees it
+    cdef dict _taps         # tap_t* -> Tap
+    cdef list _retired      # (serial, seat_t* or 0, tap_t* or 0), oldest first
+
+    def __cinit__(self, *, int bitrate_bps=48000, int complexity=9, bint fec=True, int loss_pct=0, int keep_alive_ms=5000):
+        self._seats = {}
+        self._taps = {}
+        self._retired = []
+        self._config = encoder_config_t(
+            channels=1, application=OPUS_APPLICATION_VOIP, bitrate=bitrate_bps, complexity=complexity, fec=fec,
+            loss_pct=loss_pct, dtx=False, vbr=True)
+        self._space = <space_t*>calloc(1, sizeof(space_t))
+        self._out = <out_t*>calloc(1, sizeof(out_t))
+        if self._space == NULL or self._out == NULL:
+            raise MemoryError
+        cdef int status = space_init(self._space, &self._config, max(0, keep_alive_ms) // 20)
+        if status != OPUS_OK:
+            raise opus_error(status)
+
+    def __dealloc__(self):
+        if self._space != NULL:
+            self._collect(True)
+            space_close(self._space)
+            free(self._space)
+        free(self._out)
+
+    def add_seat(self, int seat, *, bint pcm=False, double gain_db=0.0):
+        """Give a speaker a place in the mix; returns the serial of the request.
+
+        seat is 0..255; pcm says that it is fed by put_pcm instead of datagrams. Raises SeatError: 'seat_range',
+        'seat_taken', 'stage_full'; OpusError where libopus cannot make a coder.
+        """
+        cdef int status = OPUS_OK
+        cdef command_t command
+        if not 0 <= seat <= 255:
+            raise SeatError("seat_range", f"a seat number is 0 to 255, not {seat}")
+        if seat in self._seats:
+            raise SeatError("seat_taken", f"seat {seat} is taken: remove it first")
+        if len(self._seats) >= SPACE_MAX_SEATS:
+            raise SeatError("stage_full", f"a room has at most {SPACE_MAX_SEATS} seats: remove one first")
+        command.kind = COMMAND_ADD
+        command.seat = seat
+        command.handle = seat_open(seat, SEAT_PCM if pcm else SEAT_OPUS, _linear(gain_db), &self._config, &status)
+        if command.handle == NULL:
+            raise opus_error(status)
+        try:
+            serial = self._push(&command)
+        except SeatError:
+            seat_close(command.handle)
+            raise
+        self._seats[seat] = <size_t>command.handle
+        return serial
+
+    def remove_seat(self, int seat):
+        """Take a speaker out of the mix; returns the serial of the request. Raises SeatError('no_such_seat')."""
+        cdef command_t command
+        cdef size_t handle = <size_t>self._handle(seat)
+        command.kind = COMMAND_REMOVE
+        command.seat = seat
+        serial = self._push(&command)
+        del self._seats[seat]
+        self._retired.append((serial, handle, 0))
+        return serial
+
+    def mute(self, int seat, bint muted=True):
+        """Fade a seat out of the mix within one frame, or back in; returns the serial. Raises SeatError('no_such_seat')."""
+        return self._set(COMMAND_MUTE, seat, 1.0 if muted else 0.0)
+
+    def set_gain(self, int seat, double gain_db):
+        """Change a seat's gain, -60 to +20 dB, within one frame; returns the serial. Raises SeatError('no_such_seat')."""
+        return self._set(COMMAND_GAIN, seat, _linear(gain_db))
+
+    def put(self, int seat, datagram, long long now_us):
+        """A datagram that arrived from the person in `seat` at `now_us`. For the media thread.
+
+        Returns a word: 'ok', 'reordered', 'duplicate', 'late', 'restart', 'overflow', 'too_large', 'bad_duration', 'report',
+        'unknown_seat', 'wrong_kind' or the code of a PacketError. Never raises for what is in the bytes.
+        """
+        cdef Py_buffer view
+        PyObject_GetBuffer(datagram, &view, PyBUF_SIMPLE)
+        cdef int status = space_put(
+            self._space, seat, <const uint8_t*>view.buf, <int>min(view.len, DATAGRAM_MAX_BYTES + 1), now_us)
+        PyBuffer_Release(&view)
+        return _ROOM_WORDS[status] if status in _ROOM_WORDS else put_word(status)
+
+    def put_pcm(self, int seat, pcm):
+        """Queue 20 ms for a seat made with pcm=True: 960 samples of float32 ('f') or int16 ('h'). For the control thread.
+
+        Returns False where the queue is full because nobody ticks. More than 500 ms waiting: the oldest is dropped.
+        Raises SeatError('no_such_seat', 'wrong_kind'); ValueError for another format or length.
+        """
+        cdef seat_t* place = self._handle(seat)
+        cdef float samples[FRAME_SAMPLES]
+        if place.kind != SEAT_PCM:
+            raise SeatError("wrong_kind", f"seat {seat} is fed by datagrams: add it with pcm=True to feed it PCM")
+        _samples_of(pcm, samples)
+        return bool(seat_put_pcm(place, samples))
+
+    def tap(self, *, bint mix=True, bint seats=True):
+        """Hear what is decoded: the mix, each audible seat, or both. For the control thread; see Tap."""
+        cdef command_t command
+        if len(self._taps) >= SPACE_MAX_TAPS:
+            raise SeatError("too_many_taps", f"a room has at most {SPACE_MAX_TAPS} taps: close one first")
+        cdef Tap tap = Tap.__new__(Tap)
+        tap._tap = <tap_t*>calloc(1, sizeof(tap_t))
+        if tap._tap == NULL:
+            raise MemoryError
+        tap._tap.mix = mix
+        tap._tap.seats = seats
+        command.kind = COMMAND_TAP
+        command.tap = tap._tap
+        try:
+            self._push(&command)
+        except SeatError:
+            free(tap._tap)
+            tap._tap = NULL
+            raise
+        tap._space = self
+        self._taps[<size_t>tap._tap] = True
+        return tap
+
+    def tick(self, long long now_us):
+        """20 ms of the room at `now_us` (microseconds, the clock of put). For the media thread; returns a Tick."""
+        cdef out_t* out = self._out
+        with nogil:     # all stages in one go: decode, mix and encode take some 100 µs
+            space_tick(self._space, now_us, out)
+        packets = tuple([
+            (out.packets[i].audience, PyBytes_FromStringAndSize(<const char*>out.packets[i].data, out.packets[i].n_bytes))
+            for i in range(out.n_packets)])
+        audible = tuple([out.audible[i] for i in range(out.n_audible)])
+        return Tick(
+            packets, frozenset([out.excluded[i] for i in range(out.n_excluded)]),
+            {out.seats[i]: out.levels[i] for i in range(out.n_seats)}, audible, audible[:SPACE_LOUDEST], out.timestamp,
+            out.applied)
+
+    @property
+    def stats(self):
+        """SpaceStats as of now. Reading them changes nothing."""
+        cdef space_counts_t* counts = &self._space.counts
+        return SpaceStats(
+            counts.ticks, counts.decodes, counts.encodes, counts.encode_errors, counts.packets, counts.pauses,
+            counts.malformed, counts.unknown_seat, counts.reports)
+
+    @property
+    def seats(self):
+        """The seats there are, as the control thread sees them."""
+        return tuple(sorted(self._seats))
+
+    cdef seat_t* _handle(self, int seat) except NULL:
+        if seat not in self._seats:
+            raise SeatError("no_such_seat", f"there is no seat {seat} in this room: add it first")
+        return <seat_t*><size_t>self._seats[seat]
+
+    cdef int64_t _push(self, command_t* command) except -1:
+        self._collect(False)
+        command.serial = self._serial + 1
+        if not space_command(self._space, command):
+            raise SeatError("ring_full", f"{SPACE_RING} requests wait for a tick: tick the room, then ask again")
+        self._serial += 1
+        return self._serial
+
+    cdef int64_t _set(self, command_kind_t kind, int seat, float value) except -1:
+        cdef command_t command
+        self._handle(seat)
+        command.kind = kind
+        command.seat = seat
+        command.value = value
+        return self._push(&command)
+
+    cdef void _collect(self, bint all_of_it) noexcept:
+        """Free what the media thread has let go of."""
+        cdef int64_t applied = load_i64(&self._space.applied)
+        if all_of_it:
+            space_drain(self._space)    # nobody else runs: the room is going away
+            applied = self._serial
+        while self._retired and self._retired[0][0] <= applied:
+            _, seat, tap = self._retired.pop(0)
+            if seat:
+                seat_close(<seat_t*><size_t>seat)
+            free(<void*><size_t>tap)
+
+    cdef int _untap(self, tap_t* tap) except -1:
+        cdef command_t command
+        command.kind = COMMAND_UNTAP
+        command.tap = tap
+        serial = self._push(&command)
+        del self._taps[<size_t>tap]
+        self._retired.append((serial, 0, <size_t>tap))
+        return 0
+
+
+cdef class Tap:
+    """Decoded audio of a room, from Space.tap(). For the control thread.
+
+    Only what is heard is decoded: where timestamps jump, there was silence. A reader that falls 256 frames behind loses the
+    newest ones until it has caught up; `dropped` counts them.
+    """
+
+    cdef tap_t* _tap
+    cdef Space _space
+
+    def __init__(self):
+        raise TypeError("a Tap comes from Space.tap()")
+
+    def read(self):
+        """All that waits, oldest first, as TapFrame(seat or None for the mix, timestamp, pcm). Empty once closed."""
+        return tap_take(self._tap) if self._tap != NULL else []
+
+    @property
+    def dropped(self):
+        """Frames lost because nobody read."""
+        return self._tap.dropped if self._tap != NULL else 0
+
+    def close(self):
+        """Stop listening. Closing twice does nothing."""
+        if self._tap != NULL:
+            self._space._untap(self._tap)
+            self._tap = NULL
+
+
+cdef float _linear(double gain_db) except -1:
+    if not -60.0 <= gain_db <= 20.0:
+        raise ValueError(f"a gain is -60 to +20 dB, not {gain_db}")
+    return <float>pow(10.0, gain_db / 20.0)
+
+
+cdef int _samples_of(pcm, float* out) except -1:
+    cdef Py_buffer view
+    PyObject_GetBuffer(pcm, &view, PyBUF_FORMAT | PyBUF_ND)
+    try:
+        form = (view.format or b"B").decode()
+        if form not in ("f", "h") or view.len != FRAME_SAMPLES * view.itemsize:
+            raise ValueError(
+                f"PCM is {FRAME_SAMPLES} samples of float32 ('f') or int16 ('h'), not {view.len // max(1, view.itemsize)} of {form!r}")
+        if form == "f":
+            memcpy(out, view.buf, FRAME_SAMPLES * sizeof(float))
+        else:
+            for i in range(FRAME_SAMPLES):
+                out[i] = (<int16_t*>view.buf)[i] / <float>32768.0
+    finally:
+        PyBuffer_Release(&view)
+    return 0

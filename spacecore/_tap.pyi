@@ -1,0 +1,10 @@
+"""Types of spacecore._tap."""
+
+from typing import NamedTuple
+
+__all__ = ["TapFrame"]
+
+class TapFrame(NamedTuple):
+    seat: int | None
+    timestamp: int
+    pcm: memoryview

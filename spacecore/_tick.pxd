@@ -1,0 +1,116 @@
+# 20 ms of a room: seats in, one mix for all who listen and one for each who is heard. Plain C state.
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from spacecore._mixer cimport FRAME_SAMPLES, limiter_t
+from spacecore._opus cimport encoder_config_t
+from spacecore._seat cimport seat_t
+from spacecore._tap cimport tap_t
+from spacecore.libopus cimport OpusEncoder
+
+cdef enum:
+    SPACE_MAX_SEATS = 32
+    SPACE_MAX_TAPS = 4
+    SPACE_RING = 256            # commands that may wait for a tick; a power of two
+    SPACE_LISTED = 16           # seats named in a datagram
+    SPACE_LOUDEST = 3
+    SPACE_PACKET_BYTES = 1170   # the largest datagram that fits a QUIC packet of 1200 bytes
+    SPACE_FRAME_BYTES = 1100    # of it, for the Opus frame
+    # Beside the full mix, a seat gets at most one packet of its own in a tick.
+    SPACE_MAX_PACKETS = SPACE_MAX_SEATS + 1
+    SPACE_PAUSE_FRAMES = 2      # how often the end of the audio is said
+
+cdef enum:
+    FULL = -1                   # audience: everyone who is in no other audience of this tick
+
+cdef enum:                      # beside PACKET_* and PUT_*
+    PUT_UNKNOWN_SEAT = -30
+    PUT_WRONG_KIND = -31        # a datagram for a seat that is fed PCM
+    PUT_REPORT = 30             # a receiver report was taken
+
+cdef enum command_kind_t:
+    COMMAND_ADD
+    COMMAND_REMOVE
+    COMMAND_MUTE
+    COMMAND_GAIN
+    COMMAND_TAP
+    COMMAND_UNTAP
+
+cdef struct command_t:
+    command_kind_t kind
+    int64_t serial
+    int seat
+    seat_t* handle              # COMMAND_ADD
+    tap_t* tap                  # COMMAND_TAP, COMMAND_UNTAP
+    float value                 # COMMAND_MUTE: 0 or 1; COMMAND_GAIN: linear
+
+cdef struct packet_out_t:
+    int audience                # FULL or a seat
+    int n_bytes
+    uint8_t data[SPACE_PACKET_BYTES]
+
+# What a tick leaves behind; valid until the next one.
+cdef struct out_t:
+    int n_packets
+    packet_out_t packets[SPACE_MAX_PACKETS]
+    int n_excluded              # seats that must not get FULL
+    int excluded[SPACE_MAX_SEATS]
+    int n_seats
+    int seats[SPACE_MAX_SEATS]
+    int levels[SPACE_MAX_SEATS]     # RFC 6464, beside `seats`
+    int n_audible
+    int audible[SPACE_MAX_SEATS]    # loudest first
+    uint32_t timestamp
+    int64_t applied             # serial of the last command that took effect
+
+cdef struct space_counts_t:
+    uint64_t ticks
+    uint64_t decodes            # frames decoded, recovered or concealed for the mix
+    uint64_t encodes
+    uint64_t encode_errors
+    uint64_t packets
+    uint64_t pauses
+    uint64_t malformed
+    uint64_t unknown_seat
+    uint64_t reports
+
+# Driving contract. One control thread pushes commands (space_command) and frees what they took out; one media
+# thread calls space_put and space_tick. They share the command ring, the PCM queues and the taps, and nothing else.
+# A seat or tap handed in belongs to the media thread until `applied` has reached the serial of the command that
+# takes it out again. No function here knows a clock, allocates or needs the interpreter.
+cdef struct space_t:
+    int n_seats
+    seat_t* seats[SPACE_MAX_SEATS]      # in order of seat number, which is the order of the sum
+    int n_taps
+    tap_t* taps[SPACE_MAX_TAPS]
+    command_t ring[SPACE_RING]
+    uint32_t ring_head          # written by the control thread only
+    uint32_t ring_tail          # written by the media thread only
+    int64_t applied             # written by the media thread only
+    OpusEncoder* encoder
+    limiter_t limiter
+    float mix[FRAME_SAMPLES]    # the sum, wide
+    float full[FRAME_SAMPLES]   # the sum, limited
+    uint16_t seq                # of the next frame
+    uint32_t timestamp          # of this tick
+    uint8_t toc                 # of the last frame encoded, for pause frames
+    int pauses                  # pause frames still owed to all
+    int idle_ticks
+    int keep_alive_ticks        # between pause frames in silence; 0: none
+    int n_audible
+    seat_t* audible[SPACE_MAX_SEATS]    # in order of seat number
+    int listed[SPACE_MAX_SEATS]         # the same seats' numbers, loudest first
+    space_counts_t counts
+
+cdef int space_init(space_t* space, const encoder_config_t* config, int keep_alive_ticks) noexcept nogil   # OPUS_OK or status
+cdef void space_close(space_t* space) noexcept nogil                                                       # frees its seats and taps too
+cdef bint space_command(space_t* space, const command_t* command) noexcept nogil                           # False: the ring is full
+cdef int space_put(space_t* space, int seat, const uint8_t* data, int n_bytes, int64_t now_us) noexcept nogil
+cdef void space_tick(space_t* space, int64_t now_us, out_t* out) noexcept nogil
+
+# The stages of a tick, in order, so that a benchmark can time them one by one.
+cdef void space_drain(space_t* space) noexcept nogil
+cdef void space_pull(space_t* space, int64_t now_us) noexcept nogil
+cdef void space_decode(space_t* space) noexcept nogil
+cdef void space_mix(space_t* space) noexcept nogil
+cdef void space_encode(space_t* space, out_t* out) noexcept nogil

@@ -1,0 +1,3 @@
+"""Types of spacecore._tick: it has no Python names, only the C ones in its .pxd."""
+
+__all__: list[str] = []
