@@ -9,7 +9,7 @@ from Cython.Build import cythonize
 from Cython.Compiler import Options
 from setuptools import Extension, setup
 
-UNITS = ("_packet", "_opus", "_jitter", "_mixer", "_receiver", "_seat", "_tap", "_tick", "_space")
+UNITS = ("_packet", "_opus", "_jitter", "_limiter", "_mixer", "_receiver", "_seat", "_tap", "_tick", "_space")
 
 DEBUG = os.environ.get("SPACECORE_DEBUG") == "1"
 # Warnings of the C compiler stop our own builds; a user with a newer compiler is not stopped by them.
