@@ -1,0 +1,51 @@
+"""What a title, a name and a user id may contain."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from signaling.rules.permissions import Refused
+
+USER_CHARS = 64
+NAME_CHARS = 50
+
+# Marks, embeddings, overrides and isolates of the bidirectional algorithm (UAX #9): they make a line
+# read differently from what it says.
+_BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+def clean_text(what: str, value: str, limit_chars: int) -> str | Refused:
+    """Return `value` without surrounding blanks, or why it cannot be a `what`: empty, too long, or with
+    control or bidirectional characters."""
+    stripped = value.strip()
+    if not stripped:
+        return Refused("bad_value", f"The {what} is empty; give it 1 to {limit_chars} characters.")
+    if len(stripped) > limit_chars:
+        return Refused(
+            "bad_value",
+            f"The {what} has {len(stripped)} characters, {limit_chars} is the limit; shorten it.",
+        )
+    for place, char in enumerate(stripped):
+        if char in _BIDIRECTIONAL or unicodedata.category(char) in _FORBIDDEN_CATEGORIES:
+            return Refused(
+                "bad_value",
+                f"The {what} has U+{ord(char):04X} at place {place}; control and bidirectional characters "
+                "are not allowed, leave it out.",
+            )
+    return stripped
+
+
+def user_id(value: str) -> str | Refused:
+    """An account's id, as a token's subject carries it. Blanks round it are refused: a key is not trimmed."""
+    checked = clean_text("user id", value, USER_CHARS)
+    if isinstance(checked, str) and checked != value:
+        return Refused("bad_value", f"The user id {value!r} has blanks round it; leave them out.")
+    return checked
+
+
+def display_name(value: str, user: str) -> str | Refused:
+    """A name to show; where none is given it is made from the user id."""
+    if not value.strip():
+        return user[:NAME_CHARS]
+    return clean_text("name", value, NAME_CHARS)
