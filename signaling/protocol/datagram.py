@@ -8,7 +8,12 @@ from __future__ import annotations
 from typing import Final
 
 from spacecore._packet import (
+    DATAGRAM_MAX_BYTES,
+    KIND_AUDIO,
+    KIND_REPORT,
     AudioPacket,
+    Report,
+    datagram_kind,
     pack_audio,
     pack_audio_into,
     pack_report,
@@ -18,16 +23,17 @@ from spacecore._packet import (
 )
 
 __all__ = [
-    "DATAGRAM_TYPE",
+    "DATAGRAM_MAX_BYTES",
     "FRAME_MS",
     "FRAME_SAMPLES",
     "KIND_AUDIO",
     "KIND_REPORT",
-    "MAX_DATAGRAM_BYTES",
     "MAX_DTX_FRAME_BYTES",
     "MAX_FRAME_BYTES",
     "SAMPLE_RATE_HZ",
     "AudioPacket",
+    "Report",
+    "datagram_kind",
     "pack_audio",
     "pack_audio_into",
     "pack_report",
@@ -36,12 +42,8 @@ __all__ = [
     "seq_newer",
 ]
 
-DATAGRAM_TYPE: Final = 0x00  # the first byte of every datagram
-KIND_AUDIO: Final = 1
-KIND_REPORT: Final = 2
 SAMPLE_RATE_HZ: Final = 48_000
 FRAME_MS: Final = 20
 FRAME_SAMPLES: Final = 960
-MAX_FRAME_BYTES: Final = 1_275  # one Opus frame (RFC 6716, 3.2.1)
+MAX_FRAME_BYTES: Final = 1_275  # one Opus frame (RFC 6716, 3.4)
 MAX_DTX_FRAME_BYTES: Final = 2  # a frame of so few bytes says: silence from here
-MAX_DATAGRAM_BYTES: Final = 1_170  # fits a QUIC packet of 1,200 bytes with every header at its largest

@@ -57,8 +57,8 @@ __all__ = [
 ]
 
 # One line of text that is shown to people. Refused are control characters, line and paragraph separators, and
-# what embeds, overrides or isolates a direction of writing: with those one name can pass for another.
-_UNSAFE = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+# what marks or changes the direction of writing (UAX #9): with those one name can pass for another.
+_UNSAFE = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 LINE_PATTERN: Final = rf"\A[^{_UNSAFE}]*\Z"
 VISIBLE_LINE_PATTERN: Final = rf"\A[^{_UNSAFE}]*[^\s{_UNSAFE}][^{_UNSAFE}]*\Z"
 

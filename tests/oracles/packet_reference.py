@@ -50,9 +50,7 @@ def pack_audio(audio: Audio) -> bytes:
     flags = len(audio.new) | len(audio.redundant) << 2 | len(audio.prime) << 4
     flags |= audio.source_changed << 6 | audio.stereo << 7 | audio.distance_2 << 8
     level = audio.voice << 7 | audio.level
-    out = struct.pack(
-        ">BBHHIBb", 0, AUDIO, flags, audio.seq, audio.timestamp, level, audio.gain_quarter_db
-    )
+    out = struct.pack(">BBHHIBb", 0, AUDIO, flags, audio.seq, audio.timestamp, level, audio.gain_quarter_db)
     if audio.seats is not None:
         out += bytes([len(audio.seats), *audio.seats])
     frames = [*audio.redundant, *audio.prime, *audio.new]
@@ -121,7 +119,7 @@ def pack_report(report: Report) -> bytes:
 
 
 def parse_report(data: bytes) -> Report:
-    """Raises ValueError on anything that is no receiver report."""
-    if len(data) != 14 or data[0] != 0 or data[1] != REPORT:
+    """Raises ValueError on anything that is no receiver report; what follows the known fields is ignored."""
+    if len(data) < 14 or data[0] != 0 or data[1] != REPORT:
         raise ValueError("no receiver report")
     return Report(*struct.unpack_from(">6H", data, 2))

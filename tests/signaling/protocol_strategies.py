@@ -13,15 +13,14 @@ from signaling.protocol.messages import EVENT_TYPES, REPLY_TYPES, REQUEST_TYPES
 UNSAFE = [
     *map(chr, range(0x20)),
     *map(chr, range(0x7F, 0xA0)),
-    "\u2028",
-    "\u2029",
-    *map(chr, range(0x202A, 0x202F)),
+    *"\u061c\u200e\u200f",
+    *map(chr, range(0x2028, 0x202F)),
     *map(chr, range(0x2066, 0x206A)),
 ]
 CHARACTERS = st.characters(codec="utf-8", exclude_characters=UNSAFE)
 
 
-def values(kind: inspect.Type) -> st.SearchStrategy:
+def values(kind: inspect.Type) -> st.SearchStrategy:  # noqa: PLR0911 - one line a type
     """Values that the limits of `kind` allow, edges included. Long texts are kept short to stay fast."""
     match kind:
         case inspect.IntType(ge=low, le=high):

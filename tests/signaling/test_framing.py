@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ BODIES = st.lists(st.binary(min_size=1, max_size=300), max_size=8)
 def cut(stream: bytes, cuts: list[int]) -> list[bytes]:
     """The stream in pieces that end at the given offsets."""
     edges = [0, *sorted(at % (len(stream) + 1) for at in cuts), len(stream)]
-    return [stream[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [stream[a:b] for a, b in itertools.pairwise(edges)]
 
 
 def test_one_message() -> None:
