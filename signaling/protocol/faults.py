@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Struct, inspect, structs
 
 from signaling.protocol.codes import ErrorCode
-from signaling.protocol.messages import LINE_PATTERN, MESSAGE_NAMES, VISIBLE_LINE_PATTERN
+from signaling.protocol.fields import LINE_PATTERN, VISIBLE_LINE_PATTERN
+from signaling.protocol.messages import MESSAGE_NAMES
 
 __all__ = ["BUILTIN_TYPES", "explain"]
 

@@ -14,7 +14,7 @@ from signaling.protocol.codes import ErrorCode
 from signaling.protocol.errors import ProtocolError
 from signaling.protocol.faults import BUILTIN_TYPES, explain
 from signaling.protocol.framing import MAX_MESSAGE_BYTES, frame
-from signaling.protocol.messages import EVENT_TYPES, REPLY_TYPES, REQUEST_TYPES, FromServer, Request
+from signaling.protocol.messages import EVENT_TYPES, MAX_ROWS, REPLY_TYPES, REQUEST_TYPES, FromServer, Request
 
 __all__ = ["QUEUE_ROWS_BYTES", "ROWS_BYTES", "decode_from_server", "decode_request", "encode", "fit_rows"]
 
@@ -59,12 +59,12 @@ def encode(message: Request | FromServer) -> bytes:
 
 
 def fit_rows(rows: Sequence[_Row], room_bytes: int = ROWS_BYTES) -> list[_Row]:
-    """The first rows that together take at most `room_bytes` on the wire.
+    """The first rows, at most 100, that together take at most `room_bytes` on the wire.
 
     100 long names pass 16,384 bytes. What is left out comes on the next page, or is told by `waiting`.
     """
     fitting: list[_Row] = []
-    for row in rows:
+    for row in rows[:MAX_ROWS]:
         room_bytes -= len(_ENCODER.encode(row))
         if room_bytes < 0:
             break

@@ -1,4 +1,4 @@
-"""Reference parser and packer of the datagrams, written from docs/protocol.md alone and kept slow and plain."""
+"""Reference parser and packer of the datagrams, written from docs/protocol.md; slow and plain."""
 
 from __future__ import annotations
 

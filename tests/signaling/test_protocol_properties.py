@@ -148,7 +148,7 @@ def test_the_walk_over_the_bytes_agrees_with_msgpack(value: Any) -> None:
         check_bounds(body[:-1])
 
 
-@given(st.lists(of(Person), max_size=100), st.integers(0, 20_000))
+@given(st.lists(of(Person), max_size=30), st.integers(0, 4_000))
 def test_fitting_rows_are_a_prefix_within_the_room(rows: list[Person], room_bytes: int) -> None:
     fitting = fit_rows(rows, room_bytes)
     assert fitting == rows[: len(fitting)]

@@ -1,0 +1,32 @@
+"""The types of the fields of messages, with the limits that are checked when a message is decoded."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+# One line of text that is shown to people. Refused are control characters, line and paragraph separators, and
+# what marks or changes the direction of writing (UAX #9): with those one name can pass for another.
+_UNSAFE = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+LINE_PATTERN: Final = rf"\A[^{_UNSAFE}]*\Z"
+VISIBLE_LINE_PATTERN: Final = rf"\A[^{_UNSAFE}]*[^\s{_UNSAFE}][^{_UNSAFE}]*\Z"
+
+U8 = Annotated[int, Meta(ge=0, le=0xFF)]
+U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
+U32 = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)]
+DurationMs = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF_FFFF)]
+RequestId = Annotated[int, Meta(ge=1, le=0xFFFF_FFFF)]
+PageSize = Annotated[int, Meta(ge=1, le=100)]
+SpaceId = Annotated[bytes, Meta(min_length=16, max_length=16)]
+Cursor = Annotated[bytes, Meta(min_length=1, max_length=64)]
+Token = Annotated[str, Meta(max_length=4096)]
+Title = Annotated[str, Meta(min_length=1, max_length=100, pattern=VISIBLE_LINE_PATTERN)]
+Name = Annotated[str, Meta(max_length=50, pattern=LINE_PATTERN)]
+Software = Annotated[str, Meta(max_length=64, pattern=LINE_PATTERN)]
+User = Annotated[str, Meta(min_length=1, max_length=64, pattern=LINE_PATTERN)]
+UserOrNone = Annotated[str, Meta(max_length=64, pattern=LINE_PATTERN)]
+Reason = Annotated[str, Meta(max_length=100, pattern=LINE_PATTERN)]
+Explanation = Annotated[str, Meta(max_length=1000)]
+Address = Annotated[str, Meta(min_length=1, max_length=255, pattern=LINE_PATTERN)]
+Figures = Annotated[dict[Annotated[str, Meta(min_length=1, max_length=32)], U32], Meta(max_length=32)]
