@@ -17,8 +17,8 @@ SEATS_MAX = 200
 class SpaceLimits:
     """The bounds of one Space. ValueError for values that make no Space.
 
-    Seat numbers run from 0 to `stage`, one more than there are places, because a freed number rests
-    for one change.
+    `people` counts everyone inside, on stage or not. `host_grace_us` is how long a Space waits for a
+    host whose connection was lost.
     """
 
     stage: int = 13
@@ -26,6 +26,12 @@ class SpaceLimits:
     people: int = 10_000
     title_chars: int = 100
     host_grace_us: int = 30_000_000
+
+    @property
+    def seats(self) -> int:
+        """How many seat numbers there are, from 0: two more than places, for on a full stage one may rest
+        from the last change while another is freed and its holder seated anew."""
+        return self.stage + 2
 
     def __post_init__(self) -> None:
         for name, value, low, high in (
