@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from protocol_strategies import from_server, of, requests
 
 from signaling.protocol import Framer, ProtocolError, decode_from_server, decode_request, encode, fit_rows
 from signaling.protocol.bounds import BoundsError, check_bounds, request_id_of
 from signaling.protocol.messages import EVENT_TYPES, REPLY_TYPES, REQUEST_TYPES, Person, Queue
+from tests.signaling.protocol_strategies import from_server, of, requests
 
 EVERY_TYPE = (*REQUEST_TYPES, *REPLY_TYPES, *EVENT_TYPES)
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text() | st.binary()
