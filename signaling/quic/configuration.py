@@ -1,0 +1,60 @@
+"""What aioquic is told about each side: TLS, the protocol's name, windows and timeouts."""
+
+from __future__ import annotations
+
+import ssl
+
+from aioquic.quic.configuration import QuicConfiguration
+
+from signaling.quic.certificate import ServerCertificate, Trust
+from signaling.quic.limits import LinkLimits
+
+__all__ = ["ALPN", "client_configuration", "server_configuration"]
+
+ALPN = "spaces/1"
+
+# As RFC 9221 section 3 recommends: any datagram that fits in a packet. The size that matters is what the
+# protocol's parser accepts; one that is too long is dropped and counted there, the connection lives on.
+_DATAGRAM_FRAME_BYTES = 65535
+
+
+def server_configuration(
+    certificate: ServerCertificate, limits: LinkLimits, alpn: str = ALPN
+) -> QuicConfiguration:
+    """One configuration for all connections of a server."""
+    configuration = _common(limits, alpn, is_client=False)
+    configuration.certificate = certificate.certificate
+    configuration.certificate_chain = list(certificate.chain)
+    configuration.private_key = certificate.private_key
+    return configuration
+
+
+def client_configuration(
+    server_name: str, trust: Trust, limits: LinkLimits, alpn: str = ALPN
+) -> QuicConfiguration:
+    """The configuration of one client connection.
+
+    With a pin TLS verifies nothing but that the server holds the key of the certificate it shows; the owner
+    must call `certificate.check_peer` before it sends a byte.
+    """
+    configuration = _common(limits, alpn, is_client=True)
+    configuration.server_name = server_name
+    if trust.pin is not None:
+        configuration.verify_mode = ssl.CERT_NONE
+    else:
+        configuration.verify_mode = ssl.CERT_REQUIRED
+        if trust.cafile is not None:
+            configuration.load_verify_locations(cafile=str(trust.cafile))
+    return configuration
+
+
+def _common(limits: LinkLimits, alpn: str, *, is_client: bool) -> QuicConfiguration:
+    return QuicConfiguration(
+        alpn_protocols=[alpn],
+        is_client=is_client,
+        idle_timeout=limits.idle_timeout_s,
+        max_data=limits.max_data_bytes,
+        max_stream_data=limits.max_stream_data_bytes,
+        max_datagram_size=limits.max_packet_bytes,
+        max_datagram_frame_size=_DATAGRAM_FRAME_BYTES,
+    )

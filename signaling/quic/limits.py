@@ -1,0 +1,41 @@
+"""The bounds and the counters of one connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Address", "LinkLimits", "LinkStats"]
+
+Address = tuple[Any, ...]
+"""A socket address as asyncio gives it: (host, port) or (host, port, flow info, scope id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLimits:
+    """Every bound of one connection."""
+
+    audio_queue: int = 10  # datagrams waiting to be sent; the oldest is dropped (200 ms of audio)
+    control_backlog_bytes: int = 256 * 1024  # control data sent or waiting, not acknowledged: then TooSlow
+    max_data_bytes: int = 256 * 1024  # first receive window of the connection
+    max_stream_data_bytes: int = 64 * 1024  # first receive window of a stream
+    peer_streams: int = 4  # streams of each kind that the peer may open
+    refused_streams: int = 64  # streams refused in a connection's life; one more closes it
+    idle_timeout_s: float = 30.0
+    max_packet_bytes: int = 1200  # UDP payload of a packet: the least that QUIC allows, it fits any path
+
+
+@dataclass(slots=True)
+class LinkStats:
+    """Counters of one link since it was made; reading them changes nothing."""
+
+    packets_in: int = 0
+    packets_out: int = 0
+    control_bytes_in: int = 0
+    control_bytes_out: int = 0
+    audio_in: int = 0
+    audio_out: int = 0
+    audio_dropped: int = 0  # dropped as the oldest of a full queue
+    audio_oversized: int = 0  # refused: does not fit in a packet or the peer's limit
+    audio_unready: int = 0  # refused: not established, or closed
+    streams_refused: int = 0

@@ -1,0 +1,396 @@
+"""Link: one QUIC connection without socket, event loop or clock."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Self
+
+from aioquic.quic import events as quic_events
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.connection import QuicConnection
+
+from signaling.quic import private
+from signaling.quic.errors import TooSlow
+from signaling.quic.events import (
+    CLOSE_DONE,
+    CLOSE_PROTOCOL_ERROR,
+    Audio,
+    Cause,
+    Closed,
+    ControlData,
+    Established,
+    LinkEvent,
+)
+from signaling.quic.limits import Address, LinkLimits, LinkStats
+
+__all__ = ["Address", "Link", "LinkLimits", "LinkStats"]
+
+CONTROL_STREAM = 0
+NO_COMMON_PROTOCOL = 0x178  # TLS alert no_application_protocol as a QUIC error, RFC 9001 section 8.1
+_REASON_BYTES = 200  # a longer reason does not fit in aioquic's close packet, which then raises
+
+
+class Link:
+    """One QUIC connection: control on stream 0, audio in datagrams. No socket, no loop, no clock.
+
+    Inputs: `receive`, `on_timer`, `send_stream`, `send_audio`, `ping`, `close`. After any of them call
+    `take_events` and `take_datagrams`, send what the latter returns, and call `on_timer` at `timer()`. Times
+    are seconds of any monotonic clock; one that goes back is held. Not thread-safe: one loop drives a link.
+
+    **What never happens:** an audio datagram that cannot be sent never waits inside aioquic, where it would
+    block those behind it; more than `audio_queue` datagrams never wait; no event follows Closed.
+
+    Receive windows: they start at `max_stream_data_bytes` and `max_data_bytes`, but aioquic 1.7.2 grants
+    credit on arrival, not on consumption, and doubles a window without a ceiling each time more than half of
+    it was received; data beyond a gap is held in a zero-filled buffer as far as the window reaches. The first
+    windows therefore bound what arrives at once, not what a stubborn peer can make us hold in time.
+    """
+
+    def __init__(self, quic: QuicConnection, limits: LinkLimits, *, is_client: bool) -> None:
+        self.limits = limits
+        self.stats = LinkStats()
+        self.is_client = is_client
+        self.closed: Closed | None = None
+        self.established = False
+        self._quic = quic
+        self._alpn = quic.configuration.alpn_protocols
+        self._now_s = float("-inf")
+        self._audio: deque[bytes] = deque()
+        self._events: list[LinkEvent] = []
+        self._cid_changes: list[tuple[bool, bytes]] = []
+        self._refused: set[int] = set()
+        self._terminated = False
+        self._ping_out = False
+        # A close packet may be lost: it is kept, and repeated while the peer still sends (RFC 9000 10.2.1).
+        self._close_packets: list[tuple[bytes, Address]] = []
+        self._close_answers = 0
+        self._repeat_close = False
+        private.limit_streams(quic, limits.peer_streams, limits.peer_streams)
+
+    @classmethod
+    def accept(
+        cls,
+        configuration: QuicConfiguration,
+        limits: LinkLimits,
+        *,
+        original_cid: bytes,
+        retry_cid: bytes | None = None,
+        connection_class: type[QuicConnection] = QuicConnection,
+    ) -> Self:
+        """The server's side of a connection whose first Initial is about to be given to `receive`.
+
+        `original_cid` is the destination connection id of the client's very first Initial; `retry_cid` the id
+        that a Retry gave it, if there was one (RFC 9000 section 7.3).
+        """
+        quic = connection_class(
+            configuration=configuration,
+            original_destination_connection_id=original_cid,
+            retry_source_connection_id=retry_cid,
+        )
+        return cls(quic, limits, is_client=False)
+
+    @classmethod
+    def dial(
+        cls,
+        configuration: QuicConfiguration,
+        limits: LinkLimits,
+        *,
+        remote: Address,
+        now_s: float,
+        connection_class: type[QuicConnection] = QuicConnection,
+    ) -> Self:
+        """The client's side: the handshake begins with the next `take_datagrams`."""
+        quic = connection_class(configuration=configuration)
+        link = cls(quic, limits, is_client=True)
+        quic.connect(remote, link._advance(now_s))
+        return link
+
+    # Inputs
+
+    def receive(self, data: bytes, address: Address, now_s: float) -> None:
+        """Take one UDP payload. Bytes that are no packet of this connection change nothing."""
+        now_s = self._advance(now_s)
+        self.stats.packets_in += 1
+        if self.closed is not None:
+            self._answer_closed()
+            return
+        self._quic.receive_datagram(data, address, now_s)
+        self._collect()
+
+    def on_timer(self, now_s: float) -> None:
+        """To be called when `timer()` is due; earlier is harmless."""
+        if self.timer() is None:
+            return
+        self._quic.handle_timer(self._advance(now_s))
+        self._collect()
+
+    def send_stream(self, data: bytes) -> bool:
+        """Queue control data. False if there is no control stream (yet, or any more): nothing was queued.
+
+        Raises TooSlow, with nothing queued, when more than `control_backlog_bytes` would wait for the peer.
+        The server's side can write once the client has opened the stream by sending something.
+        """
+        if self.closed is not None or not self.established:
+            return False
+        if not self.is_client and CONTROL_STREAM not in private.streams(self._quic):
+            return False
+        backlog = private.backlog_bytes(self._quic, CONTROL_STREAM) + len(data)
+        if backlog > self.limits.control_backlog_bytes:
+            raise TooSlow(backlog, self.limits.control_backlog_bytes)
+        self._quic.send_stream_data(CONTROL_STREAM, data)
+        self.stats.control_bytes_out += len(data)
+        return True
+
+    def send_audio(self, datagram: bytes) -> bool:
+        """Queue one datagram; False if it was refused (see `audio_oversized`, `audio_unready`).
+
+        A full queue drops its oldest datagram and counts it: late audio is worth less than new audio.
+        """
+        if self.closed is not None or not self.established:
+            self.stats.audio_unready += 1
+            return False
+        if len(datagram) > private.largest_payload_bytes(self._quic):
+            self.stats.audio_oversized += 1
+            return False
+        if len(self._audio) >= self.limits.audio_queue:
+            self._audio.popleft()
+            self.stats.audio_dropped += 1
+        self._audio.append(datagram)
+        return True
+
+    def ping(self) -> None:
+        """Ask for a sign of life, which also keeps the path open; does nothing while one is on its way."""
+        if self.established and self.closed is None and not self._ping_out:
+            self._ping_out = True
+            self._quic.send_ping(0)
+
+    def close(self, code: int, reason: str = "", *, transport: bool = False) -> None:
+        """Close with an application code (or a QUIC error code if `transport`). Only the first close counts.
+
+        The peer learns the code at once if the handshake is complete; before that RFC 9000 section 10.2.3
+        lets it see APPLICATION_ERROR only. The reason is cut to 200 bytes of UTF-8.
+        """
+        if self.closed is not None:
+            return
+        reason = reason.encode()[:_REASON_BYTES].decode(errors="ignore")
+        # aioquic takes a frame type (0, "unknown") as the mark of a transport error.
+        self._quic.close(error_code=code, frame_type=0 if transport else None, reason_phrase=reason)
+        cause = Cause.TRANSPORT if transport else Cause.APPLICATION
+        self._end(Closed(code, reason, by_peer=False, cause=cause))
+
+    def lose(self, closed: Closed) -> None:
+        """The socket is gone: nothing can be sent any more, not even a close."""
+        if self.closed is None:
+            self._end(closed)
+        self._terminated = True
+
+    # Outputs
+
+    def take_datagrams(self, now_s: float) -> list[tuple[bytes, Address]]:
+        """The UDP payloads to send now, each with its destination, in order."""
+        quic = self._quic
+        if quic.get_peer_address() is None:
+            return []
+        now_s = self._advance(now_s)
+        if self.closed is not None:
+            return self._closing_packets(now_s)
+        audio = self._audio
+        if audio:
+            self._hand_over(audio)
+            packets = quic.datagrams_to_send(now_s)
+            waiting = private.pending_datagrams(quic)
+            self.stats.audio_out -= len(waiting)
+            audio.extend(waiting)
+            waiting.clear()
+        else:
+            packets = quic.datagrams_to_send(now_s)
+        self.stats.packets_out += len(packets)
+        self._collect()
+        return packets
+
+    def take_events(self) -> list[LinkEvent]:
+        """What happened since the last call, in order."""
+        if not self._events:
+            return []
+        taken, self._events = self._events, []
+        return taken
+
+    def take_cid_changes(self) -> list[tuple[bool, bytes]]:
+        """Connection ids that packets to this link may carry from now on (True) or no longer (False)."""
+        if not self._cid_changes:
+            return []
+        taken, self._cid_changes = self._cid_changes, []
+        return taken
+
+    def timer(self) -> float | None:
+        """When `on_timer` wants to be called, or None."""
+        if self._terminated or self._quic.get_peer_address() is None:
+            return None
+        return self._quic.get_timer()
+
+    # What can be asked at any time
+
+    @property
+    def terminated(self) -> bool:
+        """Nothing will ever be sent again and arriving packets mean nothing: forget the link."""
+        return self._terminated or (self.closed is not None and self._quic.get_peer_address() is None)
+
+    @property
+    def heard_nothing(self) -> bool:
+        """No packet of the peer was decrypted yet."""
+        return private.heard_nothing(self._quic)
+
+    @property
+    def host_cid(self) -> bytes:
+        """The connection id that the peer puts on packets to us."""
+        return self._quic.host_cid
+
+    @property
+    def peer_address(self) -> Address | None:
+        """Where packets go at present; it can change when the peer moves."""
+        return self._quic.get_peer_address()
+
+    @property
+    def peer_certificate_der(self) -> bytes | None:
+        """The server's leaf certificate, on a client whose handshake is complete."""
+        return private.peer_certificate_der(self._quic)
+
+    @property
+    def max_audio_bytes(self) -> int:
+        """The largest datagram that `send_audio` takes at present; 0 if the peer takes none."""
+        return private.largest_payload_bytes(self._quic)
+
+    @property
+    def control_backlog_bytes(self) -> int:
+        """Control data that the peer has not acknowledged."""
+        return private.backlog_bytes(self._quic, CONTROL_STREAM)
+
+    @property
+    def audio_waiting(self) -> int:
+        """Datagrams in the queue."""
+        return len(self._audio)
+
+    @property
+    def rtt_s(self) -> float:
+        """Smoothed round-trip time, 0 before the first sample."""
+        return private.smoothed_rtt_s(self._quic)
+
+    # Inside
+
+    def _advance(self, now_s: float) -> float:
+        # aioquic encodes `now - time of arrival` as an unsigned number: a clock that steps back would raise.
+        self._now_s = now_s = max(self._now_s, now_s)
+        return now_s
+
+    def _hand_over(self, audio: deque[bytes]) -> None:
+        # The limit may have shrunk since the datagram was queued: the peer can change to a longer id.
+        largest = private.largest_payload_bytes(self._quic)
+        for datagram in audio:
+            if len(datagram) <= largest:
+                self._quic.send_datagram_frame(datagram)
+                self.stats.audio_out += 1
+            else:
+                self.stats.audio_oversized += 1
+        audio.clear()
+
+    def _collect(self) -> None:
+        """Turn aioquic's events into ours."""
+        quic = self._quic
+        event = quic.next_event()
+        while event is not None:
+            if isinstance(event, quic_events.ConnectionIdIssued):
+                self._cid_changes.append((True, event.connection_id))
+            elif isinstance(event, quic_events.ConnectionIdRetired):
+                self._cid_changes.append((False, event.connection_id))
+            elif isinstance(event, quic_events.ConnectionTerminated):
+                self._terminated = True
+            elif self.closed is None:
+                self._on_event(event)
+            event = quic.next_event()
+        if self.closed is None:
+            self._refuse_streams()
+            self._notice_ending()
+
+    def _on_event(self, event: quic_events.QuicEvent) -> None:
+        if isinstance(event, quic_events.DatagramFrameReceived):
+            self.stats.audio_in += 1
+            self._events.append(Audio(event.data))
+        elif isinstance(event, quic_events.StreamDataReceived):
+            if event.stream_id == CONTROL_STREAM:
+                self._on_control(event.data, event.end_stream)
+        elif isinstance(event, quic_events.PingAcknowledged):
+            self._ping_out = False
+        elif isinstance(event, quic_events.HandshakeCompleted):
+            self._on_handshake(event.alpn_protocol)
+        elif (
+            isinstance(event, quic_events.StreamReset | quic_events.StopSendingReceived)
+            and event.stream_id == CONTROL_STREAM
+        ):
+            self.close(CLOSE_PROTOCOL_ERROR, "the control stream was reset; close the connection instead")
+
+    def _on_control(self, data: bytes, end: bool) -> None:
+        if data:
+            self.stats.control_bytes_in += len(data)
+            self._events.append(ControlData(data))
+        if end:
+            self.close(CLOSE_DONE, "the control stream was ended")
+
+    def _on_handshake(self, alpn: str | None) -> None:
+        if self._alpn and alpn not in self._alpn:
+            self.close(NO_COMMON_PROTOCOL, f"this side speaks {', '.join(self._alpn)}", transport=True)
+            return
+        self.established = True
+        self._events.append(Established())
+
+    def _refuse_streams(self) -> None:
+        """Reset and count what the peer opened beside stream 0, also if no data of it has arrived yet."""
+        streams = private.streams(self._quic)
+        if len(streams) == (CONTROL_STREAM in streams):
+            return
+        foreign = {stream_id for stream_id in streams if stream_id != CONTROL_STREAM}
+        for stream_id in sorted(foreign - self._refused):
+            self.stats.streams_refused += 1
+            self._quic.stop_stream(stream_id, CLOSE_PROTOCOL_ERROR)
+            if not stream_id & 2:  # bidirectional: our half of it exists too
+                self._quic.reset_stream(stream_id, CLOSE_PROTOCOL_ERROR)
+        self._refused = foreign
+        if self.stats.streams_refused > self.limits.refused_streams:
+            self.close(
+                CLOSE_PROTOCOL_ERROR,
+                f"{self.stats.streams_refused} streams opened beside the control stream, "
+                f"more than the {self.limits.refused_streams} tolerated; use stream 0 only",
+            )
+
+    def _notice_ending(self) -> None:
+        """Report a close by the peer, by the idle timeout or for a violation as soon as it is decided."""
+        ending = private.ending(self._quic)
+        if ending is None:
+            return
+        if ending.terminated and ending.reason == "Idle timeout":
+            reason = f"nothing was heard for up to {self.limits.idle_timeout_s:g} s"
+            self._end(Closed(0, reason, by_peer=False, cause=Cause.IDLE))
+            return
+        cause = Cause.TRANSPORT if ending.transport else Cause.APPLICATION
+        self._end(Closed(ending.code, ending.reason, by_peer=ending.by_peer, cause=cause))
+
+    def _end(self, closed: Closed) -> None:
+        self.closed = closed
+        self._audio.clear()
+        self._events.append(closed)
+
+    def _answer_closed(self) -> None:
+        """A packet after our close: the peer may not know. Repeat at the 1st, 2nd, 4th, 8th … such packet."""
+        if self.closed is not None and not self.closed.by_peer:
+            self._close_answers += 1
+            self._repeat_close = self._close_answers & (self._close_answers - 1) == 0
+
+    def _closing_packets(self, now_s: float) -> list[tuple[bytes, Address]]:
+        packets = self._quic.datagrams_to_send(now_s)
+        if packets:
+            self._close_packets = packets
+        elif self._repeat_close and not self._terminated:
+            packets = self._close_packets
+        self._repeat_close = False
+        self.stats.packets_out += len(packets)
+        self._collect()
+        return packets

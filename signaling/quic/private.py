@@ -1,0 +1,166 @@
+"""The one module that names private state of aioquic: what is read, why, and which versions were tested.
+
+`tests/signaling/test_quic_contract.py` holds every name and every behaviour used here. After an upgrade of
+aioquic read the diff of `quic/connection.py`, run that test, and only then add it to TESTED_VERSIONS.
+
+Why each is needed (aioquic 1.7.2, quic/connection.py):
+- `_remote_max_datagram_frame_size`, `_max_datagram_size`, `_peer_cid`: aioquic never compares a datagram with
+  them when sending; one that does not fit stays at the head of `_datagrams_pending` for ever and blocks the
+  rest.
+- `_datagrams_pending`: unbounded; what could not be sent at once is taken back into our bounded queue.
+- `_streams[..].sender._buffer_start/_buffer_stop`: the bytes of a stream that are not acknowledged yet.
+- `_streams`, `_local_max_streams_*`: streams that the peer opened, and how many it may open.
+- `_state`, `_close_event`: aioquic announces the peer's close only after the draining period (three PTO).
+- `tls._peer_certificate`: the leaf certificate that a pin is compared with.
+- `_loss._rtt_smoothed`: for statistics.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import aioquic
+from aioquic.quic.connection import QuicConnection, QuicConnectionState
+from aioquic.quic.packet_builder import PACKET_NUMBER_SEND_SIZE
+from aioquic.quic.stream import QuicStream
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from signaling.quic.errors import AioquicError
+
+__all__ = [
+    "TESTED_VERSIONS",
+    "Ending",
+    "backlog_bytes",
+    "check_version",
+    "ending",
+    "heard_nothing",
+    "largest_payload_bytes",
+    "limit_streams",
+    "peer_certificate_der",
+    "pending_datagrams",
+    "smoothed_rtt_s",
+    "streams",
+]
+
+TESTED_VERSIONS = ("1.7.2",)
+_SERIES = (1, 7)  # what pyproject.toml admits: 1.7.2 and later fixes of 1.7
+
+_SHORT_HEADER_BYTES = 1 + PACKET_NUMBER_SEND_SIZE
+_AEAD_TAG_BYTES = 16  # of every cipher suite of TLS 1.3 that QUIC may use, RFC 9001 section 5.3
+
+
+def check_version(version: str = aioquic.__version__) -> None:
+    """Refuse an aioquic outside the tested series; raises AioquicError (code `aioquic_version`)."""
+    numbers = tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
+    if numbers[:2] != _SERIES or numbers < (1, 7, 2):
+        raise AioquicError(
+            "aioquic_version",
+            f"aioquic {version} is installed; this release knows the inside of {', '.join(TESTED_VERSIONS)} "
+            'and of later 1.7 fixes only. Install it:  pip install "aioquic>=1.7.2,<1.8"',
+        )
+
+
+def largest_payload_bytes(quic: QuicConnection) -> int:
+    """Bytes of the largest datagram payload that fits in one packet and that the peer accepts.
+
+    0 if the peer does not take datagrams, or before its transport parameters arrived. The packet: a short
+    header (1 byte, the peer's connection id, the packet number), one DATAGRAM frame (type, length, payload;
+    RFC 9221 section 4) and the AEAD tag. With 8-byte ids and 1,200-byte packets this is 1,170.
+    """
+    peer_frame_bytes = quic._remote_max_datagram_frame_size
+    if not peer_frame_bytes:
+        return 0
+    packet_bytes = quic._max_datagram_size - _SHORT_HEADER_BYTES - len(quic._peer_cid.cid) - _AEAD_TAG_BYTES
+    frame_bytes = min(packet_bytes, peer_frame_bytes)
+    for length_bytes, largest in ((1, 63), (2, 16383)):
+        if frame_bytes - 1 - length_bytes <= largest:
+            return max(frame_bytes - 1 - length_bytes, 0)
+    return frame_bytes - 5
+
+
+def pending_datagrams(quic: QuicConnection) -> deque[bytes]:
+    """aioquic's own queue of datagrams that are not in a packet yet; ours to empty."""
+    return quic._datagrams_pending
+
+
+def backlog_bytes(quic: QuicConnection, stream_id: int) -> int:
+    """Bytes written to a stream that the peer has not acknowledged, sent or not; 0 if it does not exist."""
+    stream = quic._streams.get(stream_id)
+    if stream is None:
+        return 0
+    return stream.sender._buffer_stop - stream.sender._buffer_start
+
+
+def streams(quic: QuicConnection) -> Mapping[int, QuicStream]:
+    """Every stream that has state, by id, whoever opened it."""
+    return quic._streams
+
+
+def limit_streams(quic: QuicConnection, bidirectional: int, unidirectional: int) -> None:
+    """Say how many streams the peer may open (aioquic: 128 each). Before the first packet only."""
+    for limit, count in (
+        (quic._local_max_streams_bidi, bidirectional),
+        (quic._local_max_streams_uni, unidirectional),
+    ):
+        limit.value = limit.sent = count
+
+
+def heard_nothing(quic: QuicConnection) -> bool:
+    """True as long as no packet of the peer was decrypted: the connection may be based on garbage."""
+    return quic._state is QuicConnectionState.FIRSTFLIGHT
+
+
+@dataclass(slots=True, frozen=True)
+class Ending:
+    """How a connection ends, as aioquic knows it; the code is QUIC's own if `transport`."""
+
+    code: int
+    reason: str
+    transport: bool
+    by_peer: bool
+    terminated: bool
+
+
+def ending(quic: QuicConnection) -> Ending | None:
+    """The end of the connection as soon as it is decided, or None while it lives.
+
+    The public ConnectionTerminated event comes only when the closing or draining period is over.
+    """
+    event = quic._close_event
+    if event is None:
+        return None
+    return Ending(
+        code=int(event.error_code),
+        reason=event.reason_phrase,
+        transport=event.frame_type is not None,
+        by_peer=quic._state is QuicConnectionState.DRAINING,
+        terminated=quic._state is QuicConnectionState.TERMINATED,
+    )
+
+
+def peer_certificate_der(quic: QuicConnection) -> bytes | None:
+    """The server's leaf certificate as DER once the handshake is complete (clients only)."""
+    tls = getattr(quic, "tls", None)
+    certificate = None if tls is None else tls._peer_certificate
+    return None if certificate is None else cast(bytes, certificate.public_bytes(Encoding.DER))
+
+
+def smoothed_rtt_s(quic: QuicConnection) -> float:
+    """Smoothed round-trip time in seconds (RFC 9002 section 5.3), 0 before the first sample."""
+    return quic._loss._rtt_smoothed
+
+
+def _quiet() -> None:
+    # aioquic logs a warning for each violation of a peer: anybody could fill a disk with them.
+    # A level that the embedding program has set itself is respected.
+    logger = logging.getLogger("quic")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.CRITICAL)
+
+
+check_version()
+_quiet()
