@@ -59,6 +59,7 @@ cdef int receiver_put_audio(receiver_t* receiver, const audio_t* audio, int64_t 
     cdef int first_new = audio.n_redundant + audio.n_prime
     cdef int i
     cdef int before
+    cdef int k
     cdef int status = PUT_OK
     # The length of a frame is what it claims; all are looked at before any is taken.
     for i in range(n_frames):

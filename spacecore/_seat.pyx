@@ -104,6 +104,7 @@ cdef void seat_next(seat_t* seat, int64_t now_us) noexcept nogil:
 
 cdef void seat_decode(seat_t* seat) noexcept nogil:
     """Turn what is due into `voice` and its level; only what is wanted is decoded."""
+    cdef int i
     seat.audible = seat.wanted
     seat.level = LEVEL_SILENCE
     seat.heard = HEARD_SILENCE

@@ -10,7 +10,7 @@ from libc.string cimport memcpy, memset
 from spacecore._mixer cimport level_dbov, limiter_apply, limiter_init, loudest, mix_minus, mix_sum
 from spacecore._opus cimport encoder_close, encoder_encode, encoder_open, encoder_reset
 from spacecore._packet cimport (
-    FRAME_TICKS, KIND_REPORT, LEVEL_SILENCE, LEVEL_VOICE, PACKET_OK, audio_t, packet_kind, packet_pack_audio,
+    FRAME_TICKS, KIND_AUDIO, KIND_REPORT, LEVEL_SILENCE, LEVEL_VOICE, PACKET_OK, audio_t, packet_kind, packet_pack_audio,
     packet_parse_report, report_t,
 )
 from spacecore._receiver cimport receiver_put
@@ -33,6 +33,7 @@ cdef int space_init(space_t* space, const encoder_config_t* config, int keep_ali
 
 
 cdef void space_close(space_t* space) noexcept nogil:
+    cdef int i
     space_drain(space)      # so that whatever still waits in the ring is in the tables
     for i in range(space.n_seats):
         seat_close(space.seats[i])
@@ -56,27 +57,26 @@ cdef bint space_command(space_t* space, const command_t* command) noexcept nogil
 cdef int space_put(space_t* space, int seat, const uint8_t* data, int n_bytes, int64_t now_us) noexcept nogil:
     """A datagram from the person in `seat`: PUT_* or the reason why it was dropped. Every outcome is counted."""
     cdef seat_t* place
-    cdef int kind = packet_kind(data, n_bytes)
+    cdef int status = packet_kind(data, n_bytes)
     cdef report_t report
-    if kind < 0:
-        space.counts.malformed += 1
-        return kind
     space_drain(space)
     place = _seat(space, seat)
     if place == NULL:
         space.counts.unknown_seat += 1
         return PUT_UNKNOWN_SEAT
-    if kind == KIND_REPORT:
-        kind = packet_parse_report(data, n_bytes, &report)
-        if kind != PACKET_OK:
-            space.counts.malformed += 1
-            return kind
-        space.counts.reports += 1
-        return PUT_REPORT
-    if place.kind != SEAT_OPUS:
-        place.refused += 1
-        return PUT_WRONG_KIND
-    return receiver_put(&place.receiver, data, n_bytes, False, now_us)
+    if status == KIND_REPORT:
+        status = packet_parse_report(data, n_bytes, &report)
+        if status == PACKET_OK:
+            space.counts.reports += 1
+            return PUT_REPORT
+    elif status == KIND_AUDIO:
+        if place.kind != SEAT_OPUS:
+            place.refused += 1
+            return PUT_WRONG_KIND
+        status = receiver_put(&place.receiver, data, n_bytes, False, now_us)
+    if status < 0:
+        space.counts.malformed += 1
+    return status
 
 
 cdef void space_tick(space_t* space, int64_t now_us, out_t* out) noexcept nogil:
@@ -137,6 +137,7 @@ cdef void _insert(space_t* space, seat_t* seat) noexcept nogil:
 
 
 cdef void _take_out(space_t* space, int number) noexcept nogil:
+    cdef int i
     cdef int at = 0
     while at < space.n_seats and space.seats[at].number != number:
         at += 1
@@ -148,6 +149,7 @@ cdef void _take_out(space_t* space, int number) noexcept nogil:
 
 
 cdef seat_t* _seat(space_t* space, int number) noexcept nogil:
+    cdef int i
     for i in range(space.n_seats):
         if space.seats[i].number == number:
             return space.seats[i]
@@ -155,11 +157,13 @@ cdef seat_t* _seat(space_t* space, int number) noexcept nogil:
 
 
 cdef void space_pull(space_t* space, int64_t now_us) noexcept nogil:
+    cdef int i
     for i in range(space.n_seats):
         seat_next(space.seats[i], now_us)
 
 
 cdef void space_decode(space_t* space) noexcept nogil:
+    cdef int i
     cdef int numbers[SPACE_MAX_SEATS]
     cdef int levels[SPACE_MAX_SEATS]
     cdef seat_t* seat
@@ -179,6 +183,8 @@ cdef void space_decode(space_t* space) noexcept nogil:
 
 cdef void space_mix(space_t* space) noexcept nogil:
     """Sum wide, once, in seat order; subtract; limit last."""
+    cdef int k
+    cdef int i
     cdef const float* voices[SPACE_MAX_SEATS]
     cdef seat_t* seat
     if space.n_audible == 0:
@@ -203,6 +209,7 @@ cdef void space_mix(space_t* space) noexcept nogil:
 
 cdef void space_encode(space_t* space, out_t* out) noexcept nogil:
     """One packet for all who hear the full mix, one for each who is heard in it; in silence, none."""
+    cdef int i
     out.n_packets = 0
     out.n_excluded = 0
     if space.n_audible > 0:
@@ -223,6 +230,7 @@ cdef void space_encode(space_t* space, out_t* out) noexcept nogil:
 
 
 cdef void _encode_speech(space_t* space, out_t* out) noexcept nogil:
+    cdef int i
     cdef seat_t* seat
     cdef hears_t hears
     cdef bint changed
@@ -275,6 +283,7 @@ cdef void _emit_pause(space_t* space, int audience, out_t* out) noexcept nogil:
 
 cdef packet_out_t* _pack(
         space_t* space, const uint8_t* frame, int size, int level, int audience, bint changed, out_t* out) noexcept nogil:
+    cdef int i
     cdef audio_t audio
     cdef uint8_t seats[SPACE_LISTED]
     cdef packet_out_t* packet = &out.packets[out.n_packets]
@@ -317,6 +326,7 @@ cdef inline void _exclude(out_t* out, int seat) noexcept nogil:
 
 
 cdef void _report(space_t* space, out_t* out) noexcept nogil:
+    cdef int i
     out.n_seats = space.n_seats
     for i in range(space.n_seats):
         out.seats[i] = space.seats[i].number
