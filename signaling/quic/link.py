@@ -347,7 +347,8 @@ class Link:
         streams = private.streams(self._quic)
         if len(streams) == (CONTROL_STREAM in streams):
             return
-        foreign = {stream_id for stream_id in streams if stream_id != CONTROL_STREAM}
+        by_peer = 1 if self.is_client else 0  # the lowest bit says who opened it, RFC 9000 section 2.1
+        foreign = {number for number in streams if number & 1 == by_peer and number != CONTROL_STREAM}
         for stream_id in sorted(foreign - self._refused):
             self.stats.streams_refused += 1
             self._quic.stop_stream(stream_id, CLOSE_PROTOCOL_ERROR)

@@ -96,7 +96,8 @@ class Direction:
         if rules.reorder and dice.random() < rules.reorder:
             self.stats.reordered += 1
             return arrival + rules.reorder_delay_s
-        self.last_arrival_s = max(self.last_arrival_s, arrival)
+        # A microsecond apart at least: the loop does not keep the order of timers of the same time.
+        self.last_arrival_s = max(self.last_arrival_s + 1e-6, arrival)
         return self.last_arrival_s
 
 
