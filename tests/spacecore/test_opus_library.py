@@ -157,14 +157,24 @@ def test_a_library_that_is_no_libopus_is_an_error(c_library):
     assert "it has no opus_encode" in message
 
 
+# Importing any part of spacecore loads a libopus at once, so the list of places is changed before that.
+PLACES_FIRST = """
+import importlib.util, sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+find_spec = importlib.util.find_spec
+folder = Path(find_spec("spacecore").origin).parent
+loaded = importlib.util.spec_from_file_location("spacecore._opus_places", folder / "_opus_places.py")
+places = sys.modules[loaded.name] = importlib.util.module_from_spec(loaded)
+loaded.loader.exec_module(places)
+def pretend(av, *system):
+    places.SYSTEM_NAMES = system
+    importlib.util.find_spec = lambda name, *rest: av if name == "av" else find_spec(name, *rest)
+"""
+
+
 def test_with_none_anywhere_every_place_is_named():
-    message = refusals(
-        "import importlib.util\n"
-        "find_spec = importlib.util.find_spec\n"
-        "importlib.util.find_spec = lambda name: None if name == 'av' else find_spec(name)\n"
-        "import spacecore._opus_places as p\n"
-        "p.SYSTEM_NAMES = ('libopus-of-no-system.so.0',)\n"
-    )
+    message = refusals(PLACES_FIRST + "pretend(None, 'libopus-of-no-system.so.0')\n")
     assert "SPACECORE_LIBOPUS (not set)" in message
     assert "PyAV (PyAV is not installed)" in message
     assert "system libopus-of-no-system.so.0 (" in message
@@ -176,18 +186,13 @@ def test_a_broken_copy_in_the_wheel_falls_through_to_the_system(tmp_path):
     (tmp_path / "av.libs").mkdir()
     (tmp_path / "av.libs" / "libopus-broken.so").write_text("not a library")
     script = (
-        "import importlib.util\n"
-        "from importlib.machinery import ModuleSpec\n"
-        "spec = ModuleSpec('av', None, is_package=True)\n"
-        f"spec.submodule_search_locations = [{str(tmp_path / 'av')!r}]\n"
-        "find_spec = importlib.util.find_spec\n"
-        "importlib.util.find_spec = lambda name: spec if name == 'av' else find_spec(name)\n"
-        "import spacecore._opus_places as p\n"
-        f"p.SYSTEM_NAMES = ({opus_library().path!r},)\n"
+        "av = ModuleSpec('av', None, is_package=True)\n"
+        f"av.submodule_search_locations = [{str(tmp_path / 'av')!r}]\n"
+        f"pretend(av, {opus_library().path!r})\n"
         "from spacecore._opus import opus_library\n"
         "print(opus_library().source)\n"
     )
-    assert run(script).strip() == "system"
+    assert run(PLACES_FIRST + script).strip() == "system"
 
 
 # --- every error of the C functions ---------------------------------------------------------------
