@@ -63,11 +63,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--ticks", type=int, default=500, help="ticks measured for each room and run (500)")
     chosen = parser.parse_args(arguments)
     git = ["git", "-C", str(ROOT)]
-    known = subprocess.run([*git, "rev-parse", "--verify", "--quiet", chosen.base + "^{commit}"], capture_output=True)  # noqa: S603
+    known = subprocess.run(
+        [*git, "rev-parse", "--verify", "--quiet", chosen.base + "^{commit}"], capture_output=True
+    )  # noqa: S603
     if known.returncode:
         parser.error(f"--base {chosen.base}: git knows no such commit; `git log --oneline` lists them")
     print(header())
-    print(f"# ratio: this tree ÷ {chosen.base}, CPU time; below 1 is faster. {chosen.rounds} rounds of {chosen.ticks} ticks")
+    print(
+        f"# ratio: this tree ÷ {chosen.base}, CPU time; below 1 is faster. {chosen.rounds} rounds of {chosen.ticks} ticks"
+    )
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "base"
         subprocess.run([*git, "worktree", "add", "--quiet", "--detach", str(base), chosen.base], check=True)  # noqa: S603

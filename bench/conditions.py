@@ -15,7 +15,10 @@ _ROOT = Path(__file__).parent.parent
 
 def commit() -> str:
     """The commit of the checkout, with `+` where the tree has changes; `unknown` outside one."""
-    asked = [["git", "rev-parse", "--short=12", "HEAD"], ["git", "status", "--porcelain", "--untracked-files=no"]]
+    asked = [
+        ["git", "rev-parse", "--short=12", "HEAD"],
+        ["git", "status", "--porcelain", "--untracked-files=no"],
+    ]
     try:
         head, changes = (
             subprocess.run(line, cwd=_ROOT, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603

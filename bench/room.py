@@ -21,7 +21,15 @@ TICK_US = 20_000
 WARM_UP_TICKS = 50
 SOUND_S = 4.0
 DEFAULT_ROOMS = ((1, 1), (5, 1), (10, 1), (5, 2), (10, 3), (5, 5), (13, 5), (13, 13))
-ROW = ("seats", "audible", "decodes_per_tick", "encodes_per_tick", *(f"{stage}_us" for stage in STAGES), "tick_us", "tick_us_p99")
+ROW = (
+    "seats",
+    "audible",
+    "decodes_per_tick",
+    "encodes_per_tick",
+    *(f"{stage}_us" for stage in STAGES),
+    "tick_us",
+    "tick_us_p99",
+)
 
 
 def talk(seed: int) -> list[bytes]:
@@ -53,7 +61,15 @@ def measure(seats: int, audible: int, ticks: int) -> dict[str, float]:
     decodes, encodes = (after - before for after, before in zip(split.counts, first, strict=True))
     medians = [statistics.median(stage) / 1000 for stage in zip(*parts, strict=True)]
     p99 = statistics.quantiles(totals, n=100)[98] / 1000
-    values = [seats, audible, decodes / ticks, encodes / ticks, *medians, statistics.median(totals) / 1000, p99]
+    values = [
+        seats,
+        audible,
+        decodes / ticks,
+        encodes / ticks,
+        *medians,
+        statistics.median(totals) / 1000,
+        p99,
+    ]
     return {name: round(value, 2) for name, value in zip(ROW, values, strict=True)}
 
 
@@ -68,8 +84,12 @@ def parse_room(text: str) -> tuple[int, int]:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.room", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--ticks", type=int, default=1000, help="ticks that are measured for each room (1000)")
-    parser.add_argument("--room", type=parse_room, action="append", metavar="SEATS:AUDIBLE", help="may be repeated")
+    parser.add_argument(
+        "--ticks", type=int, default=1000, help="ticks that are measured for each room (1000)"
+    )
+    parser.add_argument(
+        "--room", type=parse_room, action="append", metavar="SEATS:AUDIBLE", help="may be repeated"
+    )
     chosen = parser.parse_args(arguments)
     if chosen.ticks < 10:
         parser.error(f"--ticks {chosen.ticks}: at least 10 are needed for a median and a p99")
@@ -79,7 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print()
         return 0
     print(header())
-    print("# CPU µs of the thread, medians; mix: sum, subtract, limiter (levels are measured in decode and encode)")
+    print(
+        "# CPU µs of the thread, medians; mix: sum, subtract, limiter (levels are measured in decode and encode)"
+    )
     print(" ".join(f"{name:>16}" for name in ROW))
     for row in rows:
         print(" ".join(f"{row[name]:>16g}" for name in ROW))

@@ -1,6 +1,6 @@
 """The handle of one live room: seats in, one mix for all who listen, one for each who is heard. `_tick` does the work."""
 
-from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.math cimport pow
 from libc.stdint cimport int16_t, int64_t, uint8_t
@@ -9,9 +9,10 @@ from libc.string cimport memcpy
 
 from collections import namedtuple
 
-from spacecore._mixer cimport FRAME_SAMPLES
-from spacecore._opus cimport encoder_config_t, opus_error
+from spacecore._mixer cimport FRAME_SAMPLES, pcm_from_int16
+from spacecore._opus cimport encoder_config_t, opus_error, unfit_sample
 from spacecore._packet cimport DATAGRAM_MAX_BYTES
+from spacecore._pcm cimport open_pcm
 from spacecore._receiver cimport put_word
 from spacecore._seat cimport SEAT_OPUS, SEAT_PCM, seat_close, seat_open, seat_put_pcm, seat_t
 from spacecore._tap cimport tap_t, tap_take
@@ -149,7 +150,8 @@ cdef class Space:
         """Queue 20 ms for a seat made with pcm=True: 960 samples of float32 ('f') or int16 ('h'). For the control thread.
 
         Returns False where the queue is full because nobody ticks. More than 500 ms waiting: the oldest is dropped.
-        Raises SeatError('no_such_seat', 'wrong_kind'); ValueError for another format or length.
+        Raises SeatError('no_such_seat', 'wrong_kind'); TypeError for another format; ValueError for another length, or
+        samples that are no sound (NaN, infinite, far beyond ±1).
         """
         cdef seat_t* place = self._handle(seat)
         cdef float samples[FRAME_SAMPLES]
@@ -288,17 +290,17 @@ cdef float _linear(double gain_db) except -1:
 
 cdef int _samples_of(pcm, float* out) except -1:
     cdef Py_buffer view
-    PyObject_GetBuffer(pcm, &view, PyBUF_FORMAT | PyBUF_ND)
-    try:
-        form = (view.format or b"B").decode()
-        if form not in ("f", "h") or view.len != FRAME_SAMPLES * view.itemsize:
-            raise ValueError(
-                f"PCM is {FRAME_SAMPLES} samples of float32 ('f') or int16 ('h'), not {view.len // max(1, view.itemsize)} of {form!r}")
-        if form == "f":
-            memcpy(out, view.buf, FRAME_SAMPLES * sizeof(float))
-        else:
-            for i in range(FRAME_SAMPLES):
-                out[i] = (<int16_t*>view.buf)[i] / <float>32768.0
-    finally:
-        PyBuffer_Release(&view)
+    cdef bint int16 = memoryview(pcm).format == "h"
+    cdef int n = open_pcm(pcm, &view, False, c"h" if int16 else c"f")
+    cdef int bad = -1
+    if n == FRAME_SAMPLES and int16:
+        pcm_from_int16(out, <const int16_t*>view.buf, n)
+    elif n == FRAME_SAMPLES:
+        memcpy(out, view.buf, FRAME_SAMPLES * sizeof(float))
+        bad = unfit_sample(out, n)
+    PyBuffer_Release(&view)
+    if n != FRAME_SAMPLES:
+        raise ValueError(f"a frame is {FRAME_SAMPLES} samples, 20 ms at 48 kHz; these are {n}")
+    if bad >= 0:
+        raise ValueError(f"sample {bad} is {out[bad]}; samples are numbers of about -1 to 1: scale them first")
     return 0

@@ -37,7 +37,9 @@ def voice(seed: int, seconds: float, *, peak: float = 0.4, pauses: bool = False)
 
 def tone(frequency_hz: float, seconds: float, *, peak: float = 0.3) -> Samples:
     """A sine."""
-    return (peak * np.sin(2 * np.pi * frequency_hz * np.arange(int(RATE * seconds)) / RATE)).astype(np.float32)
+    return (peak * np.sin(2 * np.pi * frequency_hz * np.arange(int(RATE * seconds)) / RATE)).astype(
+        np.float32
+    )
 
 
 def frames(samples: Samples) -> list[Samples]:

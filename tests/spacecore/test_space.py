@@ -32,7 +32,9 @@ def test_one_voice_is_decoded_once_and_encoded_once() -> None:
 
 
 def test_three_audible_of_ten_cost_three_decodes_and_four_encodes() -> None:
-    sounds = {seat: voice(seat, 2.0) if seat in (2, 5, 9) else np.zeros(2 * 48000, np.float32) for seat in range(10)}
+    sounds = {
+        seat: voice(seat, 2.0) if seat in (2, 5, 9) else np.zeros(2 * 48000, np.float32) for seat in range(10)
+    }
     room = Room(Space(), sounds)
     room.run(20)
     before = room.space.stats
@@ -73,7 +75,10 @@ def test_everyone_hears_the_others_and_nobody_themselves() -> None:
 def test_a_lone_speaker_hears_a_pause_and_then_the_next_speaker() -> None:
     first, second = voice(21, 4.0), voice(22, 4.0)
     silence = np.zeros(2 * 48000, np.float32)
-    room = Room(Space(), {1: np.concatenate([first[: 2 * 48000], silence]), 2: np.concatenate([silence, second[: 2 * 48000]])})
+    room = Room(
+        Space(),
+        {1: np.concatenate([first[: 2 * 48000], silence]), 2: np.concatenate([silence, second[: 2 * 48000]])},
+    )
     room.run(4 * SECOND)
     to_first = [parse_audio(d, True) for t in room.ticks[:100] for a, d in t.packets if a == 1]
     assert len(to_first) == 2, "the lone speaker gets the pause, said twice, and nothing else"
@@ -90,7 +95,10 @@ def test_a_change_of_source_is_flagged_for_the_one_it_concerns() -> None:
     room = Room(Space(), {1: a, 2: b})
     room.run(4 * SECOND)
     flagged = [
-        (i, audience) for i, t in enumerate(room.ticks) for audience, d in t.packets if parse_audio(d, True).source_changed
+        (i, audience)
+        for i, t in enumerate(room.ticks)
+        for audience, d in t.packets
+        if parse_audio(d, True).source_changed
     ]
     assert flagged, "sources changed in this story"
     assert all(audience != FULL for _, audience in flagged), "what listeners hear never changes its encoder"
@@ -109,7 +117,12 @@ def test_sequence_numbers_and_timestamps_of_the_mix_are_continuous() -> None:
 def test_when_the_talk_ends_the_pause_is_said_twice_and_then_nothing() -> None:
     room = Room(Space(keep_alive_ms=0), {1: voice(51, 1.0)})
     room.run(4 * SECOND)
-    last_encode = max(i for i, t in enumerate(room.ticks) for d in for_seat(t, None) if len(parse_audio(d, True).frames[0]) > 2)
+    last_encode = max(
+        i
+        for i, t in enumerate(room.ticks)
+        for d in for_seat(t, None)
+        if len(parse_audio(d, True).frames[0]) > 2
+    )
     after = [for_seat(t, None) for t in room.ticks[last_encode + 1 :]]
     assert [len(a) for a in after[:3]] == [1, 1, 0]
     assert not any(after[2:])
@@ -195,7 +208,9 @@ def test_a_tap_hands_out_the_mix_and_each_voice() -> None:
         space.put_pcm(2, y)
         space.tick(i * TICK_US)
     taken = tap.read()
-    by_seat = {seat: np.concatenate([np.array(f.pcm) for f in taken if f.seat == seat]) for seat in (None, 1, 2)}
+    by_seat = {
+        seat: np.concatenate([np.array(f.pcm) for f in taken if f.seat == seat]) for seat in (None, 1, 2)
+    }
     np.testing.assert_allclose(by_seat[1], a, atol=1e-6)
     np.testing.assert_allclose(by_seat[None], a + b, atol=1e-5)
     assert tap.dropped == 0
@@ -255,7 +270,9 @@ def test_a_header_that_lies_about_its_level_is_measured_after_one_second() -> No
 
 
 def test_levels_are_measured_on_what_is_decoded() -> None:
-    room = Room(Space(), {1: voice(95, 2.0, peak=0.5), 2: voice(96, 2.0, peak=0.05), 3: np.zeros(96000, np.float32)})
+    room = Room(
+        Space(), {1: voice(95, 2.0, peak=0.5), 2: voice(96, 2.0, peak=0.05), 3: np.zeros(96000, np.float32)}
+    )
     room.run(SECOND)
     tick = room.ticks[-1]
     assert tick.levels[1] < tick.levels[2] < 60
@@ -323,6 +340,24 @@ def test_a_datagram_for_a_seat_that_is_fed_pcm_is_refused() -> None:
     space = Space()
     space.add_seat(1, pcm=True)
     assert space.put(1, Talker(voice(1, 0.1)).datagram() or b"", 0) == "wrong_kind"
+
+
+@pytest.mark.parametrize(
+    ("pcm", "error"),
+    [
+        (np.zeros(480, np.float32), ValueError),
+        (np.zeros(960, np.float64), TypeError),
+        (np.full(960, np.nan, np.float32), ValueError),
+        (np.full(960, 1e6, np.float32), ValueError),
+        (b"no samples", TypeError),
+    ],
+)
+def test_pcm_of_another_form_is_refused(pcm, error) -> None:  # type: ignore[no-untyped-def]
+    space = Space()
+    space.add_seat(1, pcm=True)
+    with pytest.raises(error):
+        space.put_pcm(1, pcm)
+    assert space.tick(0).packets == ()
 
 
 def test_the_stage_has_a_bound() -> None:
