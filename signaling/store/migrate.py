@@ -1,0 +1,58 @@
+"""Brings a database to the newest revision, inside one transaction of the store's own connection."""
+
+from __future__ import annotations
+
+import asyncio
+from weakref import WeakKeyDictionary
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from signaling.store.errors import StoreError
+
+# Alembic keeps the migration under way in globals of the process, and run_sync lets others run between
+# two statements: two stores that open at once would migrate each other's database.
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+
+def newest_revision() -> str:
+    """The revision that this version of the program works with."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+async def migrate(connection: AsyncConnection) -> None:
+    """Upgrade the database of `connection`, whose transaction is open, to `newest_revision()`.
+
+    All or nothing: a crash on the way leaves the database as it was. StoreError store_newer where a newer
+    version of the program made it.
+    """
+    async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        await connection.run_sync(_upgrade)
+
+
+def _upgrade(connection: Connection) -> None:
+    config = _config()
+    script = ScriptDirectory.from_config(config)
+    found = MigrationContext.configure(connection).get_current_revision()
+    if found == script.get_current_head():
+        return
+    known = {revision.revision for revision in script.walk_revisions()}
+    if found is not None and found not in known:
+        raise StoreError(
+            "store_newer",
+            f"The database has revision {found} and this version knows up to {script.get_current_head()}; "
+            "run the version that wrote it, or a newer one.",
+        )
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    # By package, not by path: found wherever it is installed, whatever characters the path has.
+    config.set_main_option("script_location", "signaling.store:migrations")
+    return config

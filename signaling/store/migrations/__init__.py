@@ -1,0 +1,1 @@
+"""How a database becomes what `tables.py` says, revision by revision. Read by Alembic through `env.py`."""
