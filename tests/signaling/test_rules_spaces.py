@@ -8,7 +8,6 @@ import pytest
 
 from signaling import rules
 from signaling.rules import (
-    CODES,
     AskClosed,
     Asked,
     AudienceChanged,
@@ -21,55 +20,18 @@ from signaling.rules import (
     OnStage,
     Opened,
     Outcome,
-    Person,
     QueueChanged,
     Refused,
     Removed,
     Role,
     RoleChanged,
-    SeatAdded,
     SeatMuted,
     SeatRemoved,
-    SpaceLimits,
-    SpaceState,
     StageChanged,
     State,
     Waiting,
 )
-
-SPACE = bytes(range(16))
-T0 = 1_000_000
-
-
-def done(answer: Outcome | Refused) -> Outcome:
-    assert isinstance(answer, Outcome), answer
-    return answer
-
-
-def code(answer: Outcome | Refused) -> str:
-    assert isinstance(answer, Refused), answer
-    assert answer.code in CODES
-    assert answer.message.endswith(".")
-    assert ";" in answer.message, "a refusal names a remedy"
-    return answer.code
-
-
-def opened(**limits: int) -> SpaceState:
-    return done(rules.open_space(SPACE, "Sea talk", "ann", "Ann", T0, limits=SpaceLimits(**limits))).state
-
-
-def joined(state: SpaceState, *users: str) -> SpaceState:
-    for user in users:
-        state = done(rules.join(state, user, user.title(), T0)).state
-    return state
-
-
-def on_stage(state: SpaceState, *users: str) -> SpaceState:
-    state = joined(state, *users)
-    for user in users:
-        state = done(rules.ask(state, user, T0)).state
-        state = done(rules.admit(state, "ann", user, T0)).state
-    return state
+from tests.signaling.rules_stories import SPACE, T0, code, done, joined, on_stage, opened
 
 
 def test_opening_puts_the_host_on_stage() -> None:
@@ -107,7 +69,9 @@ def test_ask_and_admit() -> None:
         AskClosed("bob", "admitted"),
         SeatAdded(1, "bob", "Bob", Role.SPEAKER, False),
         RoleChanged("bob", Role.SPEAKER, 1, False),
-        StageChanged(((0, "ann", "Ann", Role.HOST, False), (1, "bob", "Bob", Role.SPEAKER, False))),
+        StageChanged(
+            (OnStage(0, "ann", "Ann", Role.HOST, False), OnStage(1, "bob", "Bob", Role.SPEAKER, False))
+        ),
         QueueChanged(()),
         AudienceChanged(0),
     )
@@ -159,7 +123,7 @@ def test_back_to_the_listeners(actor: str) -> None:
     assert outcome.effects == (
         SeatRemoved(1, "bob"),
         RoleChanged("bob", Role.LISTENER, None, False),
-        StageChanged(((0, "ann", "Ann", Role.HOST, False),)),
+        StageChanged((OnStage(0, "ann", "Ann", Role.HOST, False),)),
         AudienceChanged(1),
     )
     assert outcome.state.inside("bob")
@@ -180,7 +144,7 @@ def test_removing_a_speaker_is_one_step_and_lasts() -> None:
         Banned("bob", "Bob", "ann"),
         SeatRemoved(1, "bob"),
         Removed("bob", "removed"),
-        StageChanged(((0, "ann", "Ann", Role.HOST, False),)),
+        StageChanged((OnStage(0, "ann", "Ann", Role.HOST, False),)),
     )
     assert not outcome.state.inside("bob")
     for answer in (rules.join(outcome.state, "bob", "Bob", T0), rules.returned(outcome.state, "bob", T0)):
@@ -251,7 +215,9 @@ def test_a_lost_host_returns_within_the_grace() -> None:
         SeatRemoved(0, "ann"),
         Left("ann"),
         HostAbsent(until),
-        StageChanged(((0, "ann", "Ann", Role.HOST, True), (1, "bob", "Bob", Role.SPEAKER, False))),
+        StageChanged(
+            (OnStage(0, "ann", "Ann", Role.HOST, True), OnStage(1, "bob", "Bob", Role.SPEAKER, False))
+        ),
     )
     absent = outcome.state
     assert (absent.deadline_us, absent.people_count, absent.audience_count) == (until, 1, 0)
@@ -263,7 +229,9 @@ def test_a_lost_host_returns_within_the_grace() -> None:
         Entered("ann", "Ann"),
         SeatAdded(2, "ann", "Ann", Role.HOST, False),
         HostReturned("ann"),
-        StageChanged(((2, "ann", "Ann", Role.HOST, False), (1, "bob", "Bob", Role.SPEAKER, False))),
+        StageChanged(
+            (OnStage(2, "ann", "Ann", Role.HOST, False), OnStage(1, "bob", "Bob", Role.SPEAKER, False))
+        ),
     )
     assert outcome.state.deadline_us is None
     assert rules.on_time(outcome.state, until + 1).effects == ()
@@ -273,7 +241,7 @@ def test_a_lost_host_who_was_muted_is_muted_again() -> None:
     state = done(rules.mute(opened(), "ann", "", T0)).state
     absent = rules.lost(state, "ann", T0).state
     for answer in (rules.join(absent, "ann", "Ann", T0), rules.returned(absent, "ann", T0)):
-        assert done(answer).state.stage() == [(1, "ann", "Ann", Role.HOST, True)]
+        assert done(answer).state.stage() == [OnStage(1, "ann", "Ann", Role.HOST, True)]
 
 
 def test_a_lost_host_who_does_not_return_ends_it() -> None:
@@ -286,7 +254,10 @@ def test_a_lost_host_who_does_not_return_ends_it() -> None:
 def test_a_second_connection_keeps_the_role_under_a_new_seat() -> None:
     state = done(rules.mute(on_stage(opened(), "bob"), "ann", "bob", T0)).state
     outcome = done(rules.returned(state, "bob", T0))
-    assert outcome.effects[:2] == (SeatRemoved(1, "bob"), SeatAdded(2, "bob", "Bob", Role.SPEAKER, True))
+    assert outcome.effects[:2] == (
+        SeatRemoved(1, "bob"),
+        SeatAdded(2, "bob", "Bob", Role.SPEAKER, True),
+    )
     assert outcome.state.role_of("bob") is Role.SPEAKER
     listener = joined(state, "cat")
     assert rules.returned(listener, "cat", T0) == Outcome(listener)
@@ -304,104 +275,6 @@ def test_a_seat_number_rests_for_one_change() -> None:
         ("dan", 3),
         ("eve", 1),
     ]
-
-
-def test_the_stage_at_its_bound_and_one_past_it() -> None:
-    state = on_stage(opened(stage=3), "bob", "cat")
-    state = done(rules.ask(joined(state, "dan"), "dan", T0)).state
-    answer = rules.admit(state, "ann", "dan", T0)
-    assert code(answer) == "stage_full"
-    assert isinstance(answer, Refused)
-    assert answer.message.startswith("3 people are on stage and 3 is the limit")
-    state = done(rules.move(state, "ann", "cat", T0)).state
-    assert done(rules.admit(state, "ann", "dan", T0)).state.seat_of("dan") == 3, "2 was freed just now"
-
-
-def test_an_absent_host_keeps_the_place_on_stage() -> None:
-    state = on_stage(opened(stage=2), "bob")
-    absent = rules.lost(state, "ann", T0).state
-    assert len(done(rules.join(absent, "ann", "Ann", T0)).state.stage()) == 2
-
-
-def test_the_queue_at_its_bound_and_one_past_it() -> None:
-    state = joined(opened(queue=2), "bob", "cat", "dan")
-    for user in ("bob", "cat"):
-        state = done(rules.ask(state, user, T0)).state
-    answer = rules.ask(state, "dan", T0)
-    assert code(answer) == "queue_full"
-    assert isinstance(answer, Refused)
-    assert answer.retry_after_ms > 0
-
-
-def test_the_room_at_its_bound_and_one_past_it() -> None:
-    state = joined(opened(people=3, stage=3), "bob", "cat")
-    answer = rules.join(state, "dan", "Dan", T0)
-    assert code(answer) == "busy"
-    assert isinstance(answer, Refused)
-    assert answer.retry_after_ms > 0
-    absent = rules.lost(state, "ann", T0).state
-    assert code(rules.join(absent, "dan", "Dan", T0)) == "busy", "the host's place is kept"
-    assert done(rules.join(absent, "ann", "Ann", T0)).state.people_count == 3
-
-
-def test_joining_twice_is_refused() -> None:
-    assert code(rules.join(joined(opened(), "bob"), "bob", "Bob", T0)) == "already_in_space"
-
-
-@pytest.mark.parametrize(
-    ("title", "part"),
-    [
-        ("", "is empty"),
-        ("   ", "is empty"),
-        ("x" * 101, "has 101 characters, 100 is the limit"),
-        ("a\x00b", "U+0000 at place 1"),
-        ("a\nb", "U+000A"),
-        ("evil\u202etxt", "U+202E"),
-        ("a\ud800", "U+D800"),
-    ],
-)
-def test_titles_that_cannot_be(title: str, part: str) -> None:
-    answer = rules.open_space(SPACE, title, "ann", "Ann", T0)
-    assert code(answer) == "bad_value"
-    assert isinstance(answer, Refused)
-    assert part in answer.message
-
-
-def test_names_and_user_ids_that_cannot_be() -> None:
-    for user, name in (
-        ("u" * 65, "U"),
-        ("", "U"),
-        (" u", "U"),
-        ("u\x7f", "U"),
-        ("u", "n" * 51),
-        ("u", "\u2066n"),
-    ):
-        assert code(rules.open_space(SPACE, "T", user, name, T0)) == "bad_value", (user, name)
-        assert code(rules.join(opened(), user, name, T0)) == "bad_value", (user, name)
-    assert done(rules.join(opened(), "u" * 64, "n" * 50, T0)).state.people_count == 2
-    nameless = done(rules.join(opened(), "u" * 64, " ", T0)).state
-    assert nameless.people("ann") == [Person("u" * 64, "u" * 50)], "a name is made from the id"
-
-
-def test_an_id_of_another_length_is_a_bug_of_the_caller() -> None:
-    with pytest.raises(ValueError, match="has 3 bytes"):
-        rules.open_space(b"abc", "T", "ann", "Ann", T0)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"stage": 0}, {"stage": 201}, {"queue": -1}, {"people": 12}, {"title_chars": 0}, {"host_grace_us": -1}],
-)
-def test_limits_that_make_no_space(wrong: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match=r"is -?\d+; set it to"):
-        SpaceLimits(**wrong)
-
-
-def test_people_are_paged_in_the_order_of_ids() -> None:
-    state = joined(opened(), "dan", "bob", "eve", "cat")
-    assert [person.user for person in state.people()] == ["ann", "bob", "cat", "dan", "eve"]
-    assert state.people("bob", 2) == [("cat", "Cat"), ("dan", "Dan")]
-    assert state.people("eve", 2) == state.people("", 0) == []
 
 
 def test_a_decision_that_is_not_kept_leaves_no_trace() -> None:

@@ -1,0 +1,40 @@
+"""How the rules' tests tell a story: a Space with these people inside, and answers taken apart."""
+
+from __future__ import annotations
+
+from signaling import rules
+from signaling.rules import CODES, Outcome, Refused, SpaceLimits, SpaceState
+
+SPACE = bytes(range(16))
+T0 = 1_000_000
+
+
+def done(answer: Outcome | Refused) -> Outcome:
+    assert isinstance(answer, Outcome), answer
+    return answer
+
+
+def code(answer: Outcome | Refused) -> str:
+    assert isinstance(answer, Refused), answer
+    assert answer.code in CODES
+    assert answer.message.endswith(".")
+    assert ";" in answer.message, "a refusal names a remedy"
+    return answer.code
+
+
+def opened(**limits: int) -> SpaceState:
+    return done(rules.open_space(SPACE, "Sea talk", "ann", "Ann", T0, limits=SpaceLimits(**limits))).state
+
+
+def joined(state: SpaceState, *users: str) -> SpaceState:
+    for user in users:
+        state = done(rules.join(state, user, user.title(), T0)).state
+    return state
+
+
+def on_stage(state: SpaceState, *users: str) -> SpaceState:
+    state = joined(state, *users)
+    for user in users:
+        state = done(rules.ask(state, user, T0)).state
+        state = done(rules.admit(state, "ann", user, T0)).state
+    return state

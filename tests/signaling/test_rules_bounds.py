@@ -1,0 +1,107 @@
+"""A Space at its bounds and one past them, and titles, names and limits that cannot be."""
+
+from __future__ import annotations
+
+import pytest
+
+from signaling import rules
+from signaling.rules import Person, Refused, SpaceLimits
+from tests.signaling.rules_stories import SPACE, T0, code, done, joined, on_stage, opened
+
+
+def test_the_stage_at_its_bound_and_one_past_it() -> None:
+    state = on_stage(opened(stage=3), "bob", "cat")
+    state = done(rules.ask(joined(state, "dan"), "dan", T0)).state
+    answer = rules.admit(state, "ann", "dan", T0)
+    assert code(answer) == "stage_full"
+    assert isinstance(answer, Refused)
+    assert answer.message.startswith("3 people are on stage and 3 is the limit")
+    state = done(rules.move(state, "ann", "cat", T0)).state
+    assert done(rules.admit(state, "ann", "dan", T0)).state.seat_of("dan") == 3, "2 was freed just now"
+
+
+def test_an_absent_host_keeps_the_place_on_stage() -> None:
+    state = on_stage(opened(stage=2), "bob")
+    absent = rules.lost(state, "ann", T0).state
+    assert len(done(rules.join(absent, "ann", "Ann", T0)).state.stage()) == 2
+
+
+def test_the_queue_at_its_bound_and_one_past_it() -> None:
+    state = joined(opened(queue=2), "bob", "cat", "dan")
+    for user in ("bob", "cat"):
+        state = done(rules.ask(state, user, T0)).state
+    answer = rules.ask(state, "dan", T0)
+    assert code(answer) == "queue_full"
+    assert isinstance(answer, Refused)
+    assert answer.retry_after_ms > 0
+
+
+def test_the_room_at_its_bound_and_one_past_it() -> None:
+    state = joined(opened(people=3, stage=3), "bob", "cat")
+    answer = rules.join(state, "dan", "Dan", T0)
+    assert code(answer) == "busy"
+    assert isinstance(answer, Refused)
+    assert answer.retry_after_ms > 0
+    absent = rules.lost(state, "ann", T0).state
+    assert code(rules.join(absent, "dan", "Dan", T0)) == "busy", "the host's place is kept"
+    assert done(rules.join(absent, "ann", "Ann", T0)).state.people_count == 3
+
+
+def test_joining_twice_is_refused() -> None:
+    assert code(rules.join(joined(opened(), "bob"), "bob", "Bob", T0)) == "already_in_space"
+
+
+@pytest.mark.parametrize(
+    ("title", "part"),
+    [
+        ("", "is empty"),
+        ("   ", "is empty"),
+        ("x" * 101, "has 101 characters, 100 is the limit"),
+        ("a\x00b", "U+0000 at place 1"),
+        ("a\nb", "U+000A"),
+        ("evil\u202etxt", "U+202E"),
+        ("a\ud800", "U+D800"),
+    ],
+)
+def test_titles_that_cannot_be(title: str, part: str) -> None:
+    answer = rules.open_space(SPACE, title, "ann", "Ann", T0)
+    assert code(answer) == "bad_value"
+    assert isinstance(answer, Refused)
+    assert part in answer.message
+
+
+def test_names_and_user_ids_that_cannot_be() -> None:
+    for user, name in (
+        ("u" * 65, "U"),
+        ("", "U"),
+        (" u", "U"),
+        ("u\x7f", "U"),
+        ("u", "n" * 51),
+        ("u", "\u2066n"),
+    ):
+        assert code(rules.open_space(SPACE, "T", user, name, T0)) == "bad_value", (user, name)
+        assert code(rules.join(opened(), user, name, T0)) == "bad_value", (user, name)
+    assert done(rules.join(opened(), "u" * 64, "n" * 50, T0)).state.people_count == 2
+    nameless = done(rules.join(opened(), "u" * 64, " ", T0)).state
+    assert nameless.people("ann") == [Person("u" * 64, "u" * 50)], "a name is made from the id"
+
+
+def test_an_id_of_another_length_is_a_bug_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="has 3 bytes"):
+        rules.open_space(b"abc", "T", "ann", "Ann", T0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"stage": 0}, {"stage": 201}, {"queue": -1}, {"people": 12}, {"title_chars": 0}, {"host_grace_us": -1}],
+)
+def test_limits_that_make_no_space(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=r"is -?\d+; set it to"):
+        SpaceLimits(**wrong)
+
+
+def test_people_are_paged_in_the_order_of_ids() -> None:
+    state = joined(opened(), "dan", "bob", "eve", "cat")
+    assert [person.user for person in state.people()] == ["ann", "bob", "cat", "dan", "eve"]
+    assert state.people("bob", 2) == [("cat", "Cat"), ("dan", "Dan")]
+    assert state.people("eve", 2) == state.people("", 0) == []
