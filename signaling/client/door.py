@@ -1,0 +1,87 @@
+"""Door: enters servers. Dials, verifies, says hello; used for the first server and for those it points to."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+import spacecore
+from signaling.client.connection import Clock, Connection, LinkPort, Owner
+from signaling.client.errors import ConnectError
+from signaling.client.trust import Credentials, parse_address
+from signaling.protocol.messages import Hello, Welcome
+from signaling.quic.certificate import Trust
+from signaling.quic.dialer import OpenTransport
+from signaling.quic.dialer import connect as dial
+from signaling.quic.errors import ConnectError as DialError
+
+__all__ = ["Door"]
+
+# What we can receive: bundles of 3 frames and 2 redundant ones (docs/protocol.md, "Capabilities and limits").
+_CAPABILITIES: Final = {"bundle": 3, "redundancy": 2}
+_KEEP_ALIVE_MS: Final = 10_000
+_LEAST_KEEP_ALIVE_MS: Final = 1_000
+
+
+@dataclass(slots=True)
+class Door:
+    """Everything that is the same for each server one client enters."""
+
+    credentials: Credentials
+    trust: Trust
+    clock: Clock
+    timeout_s: float = 10.0
+    request_timeout_s: float = 10.0
+    open_transport: OpenTransport | None = None
+
+    async def enter(self, address: str, owner: Owner) -> tuple[Connection, Welcome]:
+        """A verified connection on which the server knows who we are.
+
+        Raises ConnectError, RequestRefused, TimedOut, ConnectionClosed, and what the token's source raises.
+        """
+        host, port = parse_address(address)
+        # First: the server waits only 3 s for hello, and a token may come from far away.
+        token = await self.credentials.token()
+        connection = await self._dial(host, port, owner)
+        try:
+            welcome = await connection.request(
+                lambda number: Hello(
+                    number, token, f"spacecore/{spacecore.__version__}", self.credentials.name, _CAPABILITIES
+                ),
+                Welcome,
+            )
+        except BaseException:
+            connection.close()
+            raise
+        if welcome.token:
+            self.credentials.minted = welcome.token
+        connection.takes_reports = welcome.capabilities.get("reports", 0) > 0
+        interval_ms = welcome.capabilities.get("keep_alive_ms", _KEEP_ALIVE_MS)
+        connection.keep_alive(max(_LEAST_KEEP_ALIVE_MS, interval_ms * 9 // 10))
+        return connection, welcome
+
+    async def _dial(self, host: str, port: int, owner: Owner) -> Connection:
+        made: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
+
+        def on_link(link: LinkPort) -> Connection:
+            connection = Connection(link, owner, self.clock, request_timeout_s=self.request_timeout_s)
+            made.set_result(connection)
+            return connection
+
+        try:
+            handle = await dial(
+                host,
+                port,
+                on_link,
+                trust=self.trust,
+                timeout_s=self.timeout_s,
+                clock=lambda: self.clock() / 1_000_000,
+                open_transport=self.open_transport,
+            )
+        except DialError as error:
+            raise ConnectError(error.code, str(error)) from error
+        if not made.done():
+            handle.close(0)
+            raise ConnectError("closed", f"{host}:{port} ended the connection as soon as it was made")
+        return made.result()

@@ -1,0 +1,83 @@
+"""What a receiver report says of the frames that arrived (docs/protocol.md, "Receiver report")."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from signaling.protocol.datagram import Report, pack_report, parse_audio
+from spacecore import PacketError
+
+__all__ = ["Arrivals"]
+
+_SAMPLES_PER_MS = 48
+# What put says of a datagram whose new frames are no fresh arrivals.
+_REFUSED = frozenset({"duplicate", "too_large", "bad_duration"})
+
+
+class Arrivals:
+    """Counts frames between two reports: received, lost by the gaps in seq, and the spread of their arrivals.
+
+    Redundant copies do not count. A late frame makes good a loss, but never below zero for an interval. Of an
+    interval the last 512 arrivals are kept: 10 s.
+    """
+
+    def __init__(self) -> None:
+        self._highest: int | None = None  # seq, unwrapped
+        self._reported: int | None = None  # the highest seq of the last report
+        self._received = 0
+        self._base: int | None = None  # arrival − timestamp of the first datagram, in samples
+        self._delays: deque[int] = deque(maxlen=512)  # arrival − timestamp, relative to that of the first
+
+    def note(self, datagram: bytes, status: str, now_us: int) -> None:
+        """One audio datagram, and what the jitter buffer said of it. What cannot be parsed is passed over."""
+        if status in _REFUSED:
+            return
+        try:
+            packet = parse_audio(datagram, down=True)
+        except PacketError:
+            return
+        if status == "restart" or self._highest is None:
+            self._begin(packet.seq)
+        self._received += len(packet.frames)
+        self._advance(packet.seq + len(packet.frames) - 1)
+        self._measure(packet.timestamp, now_us)
+
+    def take_report(self, concealed: int, delay_ms: int) -> bytes | None:
+        """The report datagram on what came since the last, or None if nothing came."""
+        if self._highest is None or self._reported is None or not self._received:
+            return None
+        expected = self._highest - self._reported
+        report = Report(
+            highest_seq=self._highest & 0xFFFF,
+            received=self._received,
+            lost=max(0, expected - self._received),
+            concealed=concealed,
+            jitter_ms=self._spread_ms(),
+            delay_ms=delay_ms,
+        )
+        self._reported = self._highest
+        self._received = 0
+        self._delays.clear()
+        return pack_report(report)
+
+    def _begin(self, seq: int) -> None:
+        self._highest = self._reported = seq - 1
+        self._received = 0
+        self._base = None
+        self._delays.clear()
+
+    def _advance(self, seq: int) -> None:
+        highest = self._highest or 0
+        ahead = ((seq - highest + 0x8000) & 0xFFFF) - 0x8000
+        self._highest = highest + max(0, ahead)
+
+    def _measure(self, timestamp: int, now_us: int) -> None:
+        transit = now_us * _SAMPLES_PER_MS // 1000 - timestamp
+        if self._base is None:
+            self._base = transit
+        self._delays.append(((transit - self._base + 0x8000_0000) & 0xFFFF_FFFF) - 0x8000_0000)
+
+    def _spread_ms(self) -> int:
+        """The 95th percentile of the arrivals above the fastest."""
+        delays = sorted(self._delays)
+        return (delays[(len(delays) * 95 - 1) // 100] - delays[0]) // _SAMPLES_PER_MS

@@ -1,0 +1,205 @@
+"""Talker: captured frames to audio datagrams, by the protocol's rules for sequence, timestamp and silence.
+
+No loop, no socket, no clock: times are arguments, in microseconds of any monotonic clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from typing_extensions import Buffer
+
+from signaling.client.errors import BadAudio
+from signaling.protocol.datagram import FRAME_SAMPLES, MAX_DTX_FRAME_BYTES, pack_audio
+from spacecore import Encoder, SpacecoreError, level_of, packet_duration_samples
+from spacecore._mixer import pcm_of
+
+__all__ = ["BURST_FRAMES", "GAP_US", "SILENT_LEVEL", "SPOKEN_LEVEL", "Talker", "TalkerStats", "Voice"]
+
+FRAME_US: Final = 20_000
+GAP_US: Final = 200_000
+"""A frame captured so much later than expected begins after a pause; less is only an uneven capture."""
+BURST_FRAMES: Final = 10
+"""So many frames may be ahead of the clock: as many as the connection's queue holds."""
+SILENT_LEVEL: Final = 127
+SPOKEN_LEVEL: Final = 30
+"""What a packet of unknown level is announced with: ordinary speech, so that it is heard."""
+
+_KEEP_ALIVE_SAMPLES: Final = 20 * FRAME_SAMPLES  # in silence one frame every 400 ms
+_PACE_US: Final = FRAME_US * 50 // 51  # 2 % above real time: no sound card's clock is that wrong
+_SETTLE: Final = 64  # an uneven capture is forgotten, and a drifting one followed, over so many frames
+# An empty Opus frame: a packet of one byte (RFC 6716, 3.1: hybrid, full band, 20 ms, mono, code 0).
+_SILENCE: Final = b"\x78"
+_VOICE_BIT: Final = 0x80
+_VOICE_LEVEL: Final = 50  # louder than this (smaller) is announced as voice, as nothing here can tell better
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How speech is encoded. The bits go before complexity: 48 kbit/s at 5 sounds better than 32 at 10.
+
+    `loss_pct` is the loss that the in-band FEC is made for; at 0 libopus adds none.
+    """
+
+    bitrate_bps: int = 48_000
+    complexity: int = 5
+    loss_pct: int = 5
+    dtx: bool = True
+
+
+@dataclass(slots=True)
+class TalkerStats:
+    """Counters since the start, in frames; reading them changes nothing."""
+
+    captured: int = 0
+    sent: int = 0
+    silent: int = 0  # not sent, as the rule of silence wants it
+    held: int = 0  # not sent because one may not speak at the moment
+    too_fast: int = 0  # refused: more than BURST_FRAMES ahead of the clock
+    sent_bytes: int = 0
+
+
+class Talker:
+    """One speaker's outgoing stream. Give it every captured frame; it returns the datagram to send, or None.
+
+    seq goes up by one for each frame sent. The timestamp follows capture: by 960 for each frame, sent or not,
+    and over a pause of 200 ms and more by as many whole frames as it lasted. The first frame of silence (≤ 2
+    bytes) is sent, then one every 400 ms. **It keeps no audio**: what it does not return is gone.
+    """
+
+    def __init__(self, voice: Voice | None = None, *, seq: int = 0, timestamp: int = 0) -> None:
+        self.stats = TalkerStats()
+        self._voice = voice or Voice()
+        self._encoder: Encoder | None = None  # made for the first frame: most people only listen
+        self._seq = seq
+        self._timestamp = timestamp  # of the next frame
+        self._sent_timestamp: int | None = None  # of the last frame sent
+        self._sounding = False  # the last frame sent was sound
+        self._expected_us: int | None = None  # when the next frame should be captured
+        self._allowed_us = 0  # not before this moment is the bucket of BURST_FRAMES full again
+
+    def speak(self, pcm: Buffer, captured_us: int) -> bytes | None:
+        """20 ms of samples: float32 in [-1, 1] or int16, 960 of them. Raises BadAudio."""
+        with memoryview(pcm) as view:
+            if view.format not in ("f", "h") or view.nbytes != FRAME_SAMPLES * view.itemsize:
+                raise BadAudio(
+                    "bad_pcm",
+                    f"{view.nbytes // view.itemsize} samples of format {view.format!r}; a frame is "
+                    "960 samples (20 ms at 48 kHz, mono) of float32 ('f') or int16 ('h')",
+                )
+            is_int16 = view.format == "h"
+        timestamp = self._capture(captured_us)
+        if not self._in_time(captured_us):
+            return None
+        with _bad_audio("bad_pcm"):
+            if self._encoder is None:
+                self._encoder = _encoder(self._voice)
+            packet = self._encoder.encode(pcm)
+            level = level_of(pcm_of(pcm) if is_int16 else pcm)
+        return self._put(packet, level, timestamp)
+
+    def send_opus(self, packet: bytes, captured_us: int, level: int = SPOKEN_LEVEL) -> bytes | None:
+        """One Opus packet of 20 ms, as it is. `level` is −dBov, 127 silence (RFC 6464). Raises BadAudio."""
+        if not 0 <= level <= SILENT_LEVEL:
+            raise BadAudio(
+                "bad_packet", f"level {level} is outside 0..127 (−dBov): 0 is loudest, 127 silence"
+            )
+        with _bad_audio("bad_packet"):
+            samples = packet_duration_samples(packet)
+        if samples != FRAME_SAMPLES:
+            raise BadAudio(
+                "bad_packet", f"the packet lasts {samples / 48:g} ms; encode packets of 20 ms, one at a time"
+            )
+        timestamp = self._capture(captured_us)
+        return self._put(packet, level, timestamp) if self._in_time(captured_us) else None
+
+    def hold(self, captured_us: int) -> bytes | None:
+        """A captured frame that may not be heard: time goes on. Returns what announces the silence, once."""
+        timestamp = self._capture(captured_us)
+        self.stats.held += 1
+        return self._pack(_SILENCE, SILENT_LEVEL, timestamp) if self._sounding else None
+
+    def pause(self) -> bytes | None:
+        """Nothing is captured for a while: the frame that says so, if one spoke until now."""
+        if not self._sounding:
+            return None
+        timestamp, self._timestamp = self._timestamp, self._timestamp + FRAME_SAMPLES
+        return self._pack(_SILENCE, SILENT_LEVEL, timestamp)
+
+    def reset(self) -> None:
+        """Another seat is a new stream: the encoder forgets what was; the numbers go on."""
+        if self._encoder is not None:
+            self._encoder.reset()
+        self._sounding = False
+
+    # Inside
+
+    def _capture(self, captured_us: int) -> int:
+        """The timestamp of a captured frame: the next one, moved over the pause before it if there is one."""
+        self.stats.captured += 1
+        if self._expected_us is None:
+            self._expected_us = captured_us
+        late_us = captured_us - self._expected_us
+        if late_us >= GAP_US:
+            missed = late_us // FRAME_US
+            self._timestamp += missed * FRAME_SAMPLES
+            self._expected_us += missed * FRAME_US
+        else:
+            self._expected_us += late_us // _SETTLE
+        self._expected_us += FRAME_US
+        timestamp, self._timestamp = self._timestamp, self._timestamp + FRAME_SAMPLES
+        return timestamp
+
+    def _in_time(self, captured_us: int) -> bool:
+        start_us = max(self._allowed_us, captured_us)
+        if start_us - captured_us > (BURST_FRAMES - 1) * _PACE_US:
+            self.stats.too_fast += 1
+            return False
+        self._allowed_us = start_us + _PACE_US
+        return True
+
+    def _put(self, packet: bytes, level: int, timestamp: int) -> bytes | None:
+        """Send sound; of silence the first frame, then one every 400 ms."""
+        if len(packet) > MAX_DTX_FRAME_BYTES:
+            voice = _VOICE_BIT if level < _VOICE_LEVEL else 0
+            datagram = self._pack(packet, level | voice, timestamp)
+            self._sounding = True
+            return datagram
+        sent = self._sent_timestamp
+        if self._sounding or sent is None or timestamp - sent >= _KEEP_ALIVE_SAMPLES:
+            return self._pack(packet, SILENT_LEVEL, timestamp)
+        self.stats.silent += 1
+        return None
+
+    def _pack(self, packet: bytes, level: int, timestamp: int) -> bytes:
+        with _bad_audio("bad_packet"):
+            datagram = pack_audio(
+                [packet], seq=self._seq & 0xFFFF, timestamp=timestamp & 0xFFFF_FFFF, level=level
+            )
+        self._seq += 1
+        self._sent_timestamp = timestamp
+        self._sounding = False
+        self.stats.sent += 1
+        self.stats.sent_bytes += len(datagram)
+        return datagram
+
+
+def _encoder(voice: Voice) -> Encoder:
+    return Encoder(
+        bitrate_bps=voice.bitrate_bps,
+        complexity=voice.complexity,
+        fec=voice.loss_pct > 0,
+        loss_pct=voice.loss_pct,
+        dtx=voice.dtx,
+    )
+
+
+@contextmanager
+def _bad_audio(code: str) -> Iterator[None]:
+    try:
+        yield
+    except SpacecoreError as error:
+        raise BadAudio(code, str(error)) from error
