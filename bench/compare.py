@@ -1,7 +1,7 @@
 """Compares this tree with another commit on the same work: `python -m bench.compare --base COMMIT`.
 
-Both are built, then run in turn, A B A B …; a figure is the ratio within one round, so that a machine whose speed drifts does
-not decide. Printed is the median of the rounds with their smallest and largest.
+Both are built, then run in turn, A B A B …; a figure is the ratio within one round, so that a machine whose
+speed drifts does not decide. Printed is the median of the rounds with their smallest and largest.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def build(tree: Path) -> None:
     """Build the native units of `tree` in place, with the same flags for both."""
     environment = os.environ | {"SPACECORE_BENCH": "1", "SPACECORE_DEBUG": "0"}
     command = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
-    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{tree} does not build:\n{done.stderr[-3000:]}")
 
@@ -35,7 +35,7 @@ def run(tree: Path, ticks: int) -> dict[tuple[int, int], dict[str, float]]:
     """The rows of `bench.room` as that tree measures them, by (seats, audible)."""
     command = [sys.executable, "-m", "bench.room", "--json", "--ticks", str(ticks)]
     environment = os.environ | {"PYTHONPATH": str(tree)}
-    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"bench.room does not run in {tree}:\n{done.stderr[-3000:]}")
     return {(int(row["seats"]), int(row["audible"])): row for row in json.loads(done.stdout)["rows"]}
@@ -64,23 +64,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     git = ["git", "-C", str(ROOT)]
     known = subprocess.run(
-        [*git, "rev-parse", "--verify", "--quiet", chosen.base + "^{commit}"], capture_output=True
-    )  # noqa: S603
+        [*git, "rev-parse", "--verify", "--quiet", chosen.base + "^{commit}"],
+        capture_output=True,
+        check=False,
+    )
     if known.returncode:
         parser.error(f"--base {chosen.base}: git knows no such commit; `git log --oneline` lists them")
     print(header())
     print(
-        f"# ratio: this tree ÷ {chosen.base}, CPU time; below 1 is faster. {chosen.rounds} rounds of {chosen.ticks} ticks"
+        f"# ratio: this tree ÷ {chosen.base}, CPU time; below 1 is faster. "
+        f"{chosen.rounds} rounds of {chosen.ticks} ticks"
     )
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "base"
-        subprocess.run([*git, "worktree", "add", "--quiet", "--detach", str(base), chosen.base], check=True)  # noqa: S603
+        subprocess.run([*git, "worktree", "add", "--quiet", "--detach", str(base), chosen.base], check=True)
         try:
             build(ROOT)
             build(base)
             compare(base, chosen.rounds, chosen.ticks)
         finally:
-            subprocess.run([*git, "worktree", "remove", "--force", str(base)], check=True)  # noqa: S603
+            subprocess.run([*git, "worktree", "remove", "--force", str(base)], check=True)
     return 0
 
 

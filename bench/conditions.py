@@ -21,7 +21,7 @@ def commit() -> str:
     ]
     try:
         head, changes = (
-            subprocess.run(line, cwd=_ROOT, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+            subprocess.run(line, cwd=_ROOT, capture_output=True, text=True, check=True).stdout.strip()
             for line in asked
         )
     except (OSError, subprocess.CalledProcessError):

@@ -1,4 +1,4 @@
-"""What a room's tick costs, by number of seats and of audible seats, split into its stages: `python -m bench.room [--json]`.
+"""What a room's tick costs by seats and audible seats, split into stages: `python -m bench.room [--json]`.
 
 CPU time of the thread, medians over ticks; the talkers send seeded sound, encoded once beforehand.
 """
@@ -99,9 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print()
         return 0
     print(header())
-    print(
-        "# CPU µs of the thread, medians; mix: sum, subtract, limiter (levels are measured in decode and encode)"
-    )
+    print("# CPU µs of the thread, medians; mix: sum, subtract, limiter; levels are in decode and encode")
     print(" ".join(f"{name:>16}" for name in ROW))
     for row in rows:
         print(" ".join(f"{row[name]:>16g}" for name in ROW))

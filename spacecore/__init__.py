@@ -1,7 +1,7 @@
 """A live audio engine: Opus, jitter buffer, mixer and rooms, with no server, network or event loop.
 
-All of it runs in virtual time: `now_us` is an argument, microseconds on any monotonic scale. PCM is 48 kHz mono float32 in
-frames of 960 samples. `docs/embedding.md` has a first program.
+All of it runs in virtual time: `now_us` is an argument, microseconds on any monotonic scale. PCM is 48 kHz
+mono float32 in frames of 960 samples. `docs/embedding.md` has a first program.
 """
 
 from spacecore._jitter import JitterBuffer

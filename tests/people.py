@@ -1,4 +1,4 @@
-"""People for the engine's tests: a talker that sends datagrams and an ear that hears them, in virtual time."""
+"""People for the engine's tests: talkers that send datagrams and ears that hear them, in virtual time."""
 
 from __future__ import annotations
 

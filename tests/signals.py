@@ -48,7 +48,7 @@ def frames(samples: Samples) -> list[Samples]:
 
 
 def correlation(heard: Samples, source: Samples, *, max_lag_ms: float = 400) -> float:
-    """Largest normalised cross-correlation of `heard` with `source` over lags 0..max_lag_ms: 1.0 is the same sound."""
+    """Largest normalised cross-correlation over lags 0..max_lag_ms of `heard`: 1.0 is the same sound."""
     n = min(len(heard), len(source))
     heard64, source64 = heard[:n].astype(np.float64), source[:n].astype(np.float64)
     size = 1 << int(np.ceil(np.log2(2 * n)))

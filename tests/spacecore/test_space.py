@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -110,7 +112,7 @@ def test_sequence_numbers_and_timestamps_of_the_mix_are_continuous() -> None:
     room.run(3 * SECOND)
     mix = [parse_audio(d, True) for t in room.ticks for d in for_seat(t, None)]
     assert [p.seq for p in mix] == [(mix[0].seq + i) & 0xFFFF for i in range(len(mix))]
-    steps = {(b.timestamp - a.timestamp) for a, b in zip(mix, mix[1:], strict=False)}
+    steps = {(b.timestamp - a.timestamp) for a, b in itertools.pairwise(mix)}
     assert all(step % FRAME == 0 and step > 0 for step in steps)
 
 
@@ -255,7 +257,7 @@ def test_more_than_half_a_second_of_pcm_drops_the_oldest() -> None:
 
 
 def test_a_header_that_lies_about_its_level_is_measured_after_one_second() -> None:
-    """A seat that claims to shout while it is silent keeps its place in the mix no longer than 1 s + hangover."""
+    """A silent seat that claims to shout keeps its place in the mix no longer than 1 s + hangover."""
     space = Space()
     space.add_seat(1)
     liar = Talker(np.zeros(4 * 48000, np.float32), claimed_level=10)
