@@ -25,6 +25,7 @@ from signaling.rules import (
     Removed,
     Role,
     RoleChanged,
+    SeatAdded,
     SeatMuted,
     SeatRemoved,
     StageChanged,
