@@ -1,0 +1,436 @@
+"""A slow, readable model of the jitter buffer's control rules, to hold the native unit against.
+
+Frames live in a dict by unwrapped number, the delay window is a plain list searched in full, histograms are
+numpy arrays of 2**30 shares. Statuses are the native unit's words in lower case.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+WINDOW_FRAMES = 62
+FRAME_SAMPLES = 960
+FRAME_US = 20_000
+HORIZON_SAMPLES = 5 * 48_000
+HORIZON_US = 5_000_000
+WHOLE = 1 << 30
+
+
+def trunc_div(a: int, b: int) -> int:
+    """C's division: rounds towards zero."""
+    return a // b if a >= 0 else -(-a // b)
+
+
+def samples_to_us(samples: int) -> int:
+    return trunc_div(samples * 125, 6)
+
+
+def nearest(near: int, value: int, bits: int) -> int:
+    """The number congruent to `value` modulo 2**bits that is nearest to `near`."""
+    half = 1 << (bits - 1)
+    return near + (value - near + half) % (1 << bits) - half
+
+
+@dataclass
+class Frame:
+    seq: int
+    timestamp: int
+    payload: bytes = b"frame"
+    level: int = 0
+    source_changed: bool = False
+    redundant: bool = False
+    has_fec: bool = False
+    prime: tuple[bytes, ...] = ()
+
+    @property
+    def dtx(self) -> bool:
+        return len(self.payload) <= 2
+
+    @property
+    def silent(self) -> bool:
+        return self.dtx or self.level & 127 >= 60
+
+
+@dataclass
+class Due:
+    """What a pull yields."""
+
+    status: str
+    seq: int
+    timestamp: int
+    level: int = 127
+    payload: bytes = b""
+    prime: tuple[bytes, ...] = ()
+    source_changed: bool = False
+    dtx: bool = False
+    after_gap: bool = False
+    scale: str = "none"
+
+
+class Histogram:
+    """Shares of 100 buckets of 20 ms with exponential forgetting, fast while it is young."""
+
+    def __init__(self, forget_limit: float) -> None:
+        self.shares = np.zeros(100, dtype=np.int64)
+        self.forget = 0
+        self.limit = int(forget_limit * 65536)
+        self.n = 0
+
+    def add(self, bucket: int) -> None:
+        self.shares = self.shares * self.forget >> 16
+        self.shares[bucket] += WHOLE - self.shares.sum()
+        self.n += 1
+        self.forget = min(65536 - 2 * 65536 // (self.n + 1), self.limit)
+
+    def quantile_95(self) -> int:
+        """The first bucket that leaves at most 5 % above it."""
+        above = WHOLE - np.cumsum(self.shares)
+        return int(np.argmax(above <= int(0.05 * WHOLE)))
+
+
+class Delay:
+    """Relative delay against the fastest packet of 2000 ms, and the target that follows from it."""
+
+    def __init__(self, timestamp: int, transit_us: int, now_us: int) -> None:
+        self.arrivals: list[tuple[int, int]] = []
+        self.underrun = Histogram(0.983)
+        self.reorder = Histogram(0.9993)
+        self.interval_start_us = now_us
+        self.interval_max_us = 0
+        self.underrun_target_us = 40_000
+        self.target_us = 40_000
+        self.on_time(timestamp, transit_us, now_us)
+
+    @property
+    def base_us(self) -> int:
+        return min(transit for _, transit in self.arrivals)
+
+    @property
+    def spread_us(self) -> int:
+        return max(transit for _, transit in self.arrivals) - self.base_us
+
+    def on_time(self, timestamp: int, transit_us: int, now_us: int) -> None:
+        self.arrivals.append((timestamp, transit_us))
+        self.arrivals = [a for a in self.arrivals if a[0] >= timestamp - 96_000]
+        if now_us - self.interval_start_us > 500_000:
+            if self.interval_max_us < 2_000_000:
+                self.underrun.add(self.interval_max_us // 20_000)
+                self.underrun_target_us = (1 + self.underrun.quantile_95()) * 20_000
+            self.interval_max_us = 0
+            self.interval_start_us = now_us
+        self.interval_max_us = max(self.interval_max_us, transit_us - self.base_us)
+        self.came_late(0)
+
+    def came_late(self, late_us: int) -> None:
+        bucket = max(late_us, 0) // 20_000
+        if bucket < 100:
+            self.reorder.add(bucket)
+        i = np.arange(100)
+        missed = WHOLE - np.cumsum(self.reorder.shares)
+        cost = np.maximum(0, 20 * i - self.underrun_target_us // 1000) * WHOLE + 2000 * missed
+        self.target_us = min(max(self.underrun_target_us, (int(np.argmin(cost)) + 1) * 20_000), 1_000_000)
+
+
+@dataclass
+class JitterModel:
+    """The jitter buffer itself: `put` and `pull` as the native unit's."""
+
+    frames: dict[int, Frame] = field(default_factory=dict)
+    delay: Delay | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    scaled_us: int = -60_000
+    now_us: int = 0
+
+    def count(self, name: str, n: int = 1) -> None:
+        self.counts[name] = self.counts.get(name, 0) + n
+
+    # Put
+
+    def put(self, frame: Frame, now_us: int) -> str:
+        """`frame` carries the wrapped numbers of the wire."""
+        self.count("put")
+        if len(frame.payload) + sum(map(len, frame.prime)) > 1280:
+            self.count("too_large")
+            return "too_large"
+        if self.delay is None:
+            if frame.redundant:
+                self.count("redundant_ignored")
+                return "late"
+            return self.begin_stream(frame, now_us, "ok")
+        wire = frame
+        frame = replace(
+            wire,
+            seq=nearest(self.newest_seq, wire.seq, 16),
+            timestamp=nearest(self.newest_timestamp, wire.timestamp, 32),
+        )
+        late_us = now_us - samples_to_us(frame.timestamp) - self.delay.base_us
+        alien = self.is_alien(frame, late_us)
+        if frame.redundant:
+            return self.put_redundant(frame, late_us, alien)
+        if alien:
+            return self.restart(wire, now_us)
+        if self.was_put(frame.seq):
+            self.count("duplicate")
+            return "duplicate"
+        if frame.seq >= self.next_seq and not self.fits(frame):
+            return self.restart(wire, now_us)
+        in_order = frame.seq > self.newest_seq
+        self.measure(frame, now_us)
+        self.remember(frame.seq)
+        if frame.seq < self.next_seq:
+            self.count("late")
+            return "late"
+        status = "ok"
+        if not in_order:
+            self.count("reordered")
+            status = "reordered"
+        elif frame.seq >= self.next_seq + WINDOW_FRAMES:
+            dropped = self.forget_before(frame.seq - WINDOW_FRAMES + 1)
+            self.count("overflow_dropped", dropped)
+            status = "overflow" if dropped else "ok"
+        self.frames[frame.seq] = frame
+        return status
+
+    def begin_stream(self, frame: Frame, now_us: int, status: str) -> str:
+        self.frames = {frame.seq: frame}
+        self.seen = {}
+        self.remember(frame.seq)
+        self.playing = False
+        self.after_gap = True
+        self.flag_source = False
+        self.level = 127
+        self.lost_run = self.unplaced = self.held_samples = 0
+        self.next_seq = frame.seq - 8
+        self.next_timestamp = frame.timestamp - HORIZON_SAMPLES
+        self.newest_seq = frame.seq
+        self.newest_timestamp = frame.timestamp
+        self.delay = Delay(frame.timestamp, now_us - samples_to_us(frame.timestamp), now_us)
+        return status
+
+    def restart(self, frame: Frame, now_us: int) -> str:
+        self.count("restarts")
+        self.count("restart_dropped", len(self.frames))
+        return self.begin_stream(frame, now_us, "restart")
+
+    def is_alien(self, frame: Frame, late_us: int) -> bool:
+        numbers = frame.seq - self.newest_seq
+        samples = frame.timestamp - self.newest_timestamp
+        if samples < -HORIZON_SAMPLES:
+            return True
+        if numbers == 0:
+            return samples != 0
+        if numbers < 0:
+            return samples > numbers * FRAME_SAMPLES
+        return samples < numbers * FRAME_SAMPLES or abs(late_us) > HORIZON_US
+
+    def fits(self, frame: Frame) -> bool:
+        below = [(s, f.timestamp) for s, f in self.frames.items() if s < frame.seq]
+        above = [(s, f.timestamp) for s, f in self.frames.items() if s > frame.seq]
+        seq, timestamp = max(below, default=(self.next_seq, self.next_timestamp))
+        if frame.timestamp - timestamp < (frame.seq - seq) * FRAME_SAMPLES:
+            return False
+        if not above:
+            return True
+        seq, timestamp = min(above)
+        return timestamp - frame.timestamp >= (seq - frame.seq) * FRAME_SAMPLES
+
+    def put_redundant(self, frame: Frame, late_us: int, alien: bool) -> str:
+        seen = self.was_put(frame.seq)
+        outside = not self.next_seq <= frame.seq < self.next_seq + WINDOW_FRAMES
+        if seen or outside or alien or not self.fits(frame):
+            self.count("redundant_ignored")
+            return "duplicate" if seen else "late"
+        self.delay.came_late(late_us)
+        self.frames[frame.seq] = frame
+        self.remember(frame.seq)
+        self.count("redundant_used")
+        return "ok"
+
+    def measure(self, frame: Frame, now_us: int) -> None:
+        transit_us = now_us - samples_to_us(frame.timestamp)
+        if frame.seq < self.newest_seq:
+            self.delay.came_late(transit_us - self.delay.base_us)
+            return
+        numbers = frame.seq - self.newest_seq
+        samples = frame.timestamp - self.newest_timestamp
+        lost = numbers > 1 and samples == numbers * FRAME_SAMPLES and not frame.source_changed
+        self.newest_seq = frame.seq
+        self.newest_timestamp = frame.timestamp
+        self.delay.on_time(frame.timestamp, transit_us, now_us)
+        if lost and frame.has_fec and not self.was_put(frame.seq - 1):
+            self.delay.came_late(transit_us - self.delay.base_us + FRAME_US)
+
+    def remember(self, seq: int) -> None:
+        """The last 128 numbers are known; an old one never pushes out a newer one."""
+        self.seen[seq % 128] = max(seq, self.seen.get(seq % 128, seq))
+
+    def was_put(self, seq: int) -> bool:
+        return self.seen.get(seq % 128) == seq
+
+    def forget(self, seq: int) -> None:
+        self.flag_source |= self.frames.pop(seq).source_changed
+
+    def forget_before(self, seq: int) -> int:
+        old = [s for s in self.frames if s < seq]
+        for s in old:
+            self.forget(s)
+        if seq > self.next_seq:
+            self.next_timestamp += (seq - self.next_seq) * FRAME_SAMPLES
+            self.next_seq = seq
+            self.playing = False
+            self.lost_run = self.unplaced = 0
+        return len(old)
+
+    # Pull
+
+    def pull(self, now_us: int) -> Due:
+        self.now_us = now_us
+        if self.delay is None:
+            self.count("waits")
+            return Due("wait", 0xFFF8, -HORIZON_SAMPLES)
+        if self.frames:
+            self.pull_something()
+        elif self.playing and self.lost_run < 5:
+            self.unplaced += 1
+            self.lose()
+        else:
+            self.wait()
+        return self.due
+
+    def pull_something(self) -> None:
+        keep = self.delay.target_us // FRAME_US + 1
+        if len(self.frames) > keep + 9:
+            stale = sorted(self.frames)[:-keep]
+            self.count("stale_dropped", len(stale))
+            for seq in stale:
+                self.forget(seq)
+            self.forget_before(min(self.frames))
+        first = self.frames[min(self.frames)]
+        if not self.playing:
+            self.begin_spurt(first)
+        elif first.seq == self.next_seq and first.timestamp == self.next_timestamp:
+            self.play_in_turn(first)
+        elif first.seq == self.next_seq or first.source_changed or self.flag_source:
+            self.begin_spurt(first)
+        else:
+            self.bridge(first)
+
+    def age_us(self, frame: Frame) -> int:
+        return self.now_us - samples_to_us(frame.timestamp - self.held_samples) - self.delay.base_us
+
+    def begin_spurt(self, first: Frame) -> None:
+        self.playing = self.age_us(first) >= self.delay.target_us
+        if not self.playing:
+            self.wait()
+        elif (first.seq, first.timestamp) == (self.next_seq, self.next_timestamp):
+            self.play_in_turn(first)
+        else:
+            self.play(first)
+
+    def play_in_turn(self, first: Frame) -> None:
+        scale = self.wanted_scale(self.age_us(first))
+        after = self.frames.get(first.seq + 1)
+        joined = after is not None and after.timestamp == first.timestamp + FRAME_SAMPLES
+        plain = not first.source_changed and not first.prime
+        if scale == "stretch" and first.silent:
+            self.count("stretched")
+            self.scaled_us = self.now_us
+            self.wait()
+            return
+        if joined and plain and (scale == "fast_accelerate" or (scale == "accelerate" and first.silent)):
+            self.forget(first.seq)
+            self.count("accelerated")
+            self.scaled_us = self.now_us
+            self.play(after)
+        else:
+            self.play(first)
+            self.due.scale = scale
+
+    def wanted_scale(self, age_us: int) -> str:
+        high_us = self.delay.target_us + self.delay.spread_us + FRAME_US
+        if self.now_us - self.scaled_us < 60_000:
+            return "none"
+        if age_us >= 4 * high_us:
+            return "fast_accelerate"
+        if age_us >= high_us:
+            return "accelerate"
+        return "stretch" if age_us < self.delay.target_us else "none"
+
+    def bridge(self, first: Frame) -> None:
+        gap = first.seq - self.next_seq
+        backlog_us = (max(self.frames) - first.seq + 1) * FRAME_US
+        skip = min(self.unplaced, gap)
+        if skip == gap:
+            if first.has_fec and self.age_us(first) < self.delay.target_us:
+                skip = gap - 1
+        elif self.lost_run and backlog_us > self.delay.target_us + 50_000:
+            skip = gap - 1 if first.has_fec else gap
+        self.skip_numbers(skip)
+        self.unplaced = 0
+        if self.next_seq == first.seq:
+            if self.next_timestamp == first.timestamp:
+                self.play(first)
+            else:
+                self.begin_spurt(first)
+        elif self.next_seq == first.seq - 1 and first.has_fec:
+            self.recover(first)
+        elif self.lost_run < 5:
+            self.lose()
+            self.skip_numbers(1)
+        else:
+            self.begin_spurt(first)
+
+    def skip_numbers(self, n: int) -> None:
+        self.next_seq += n
+        self.next_timestamp += n * FRAME_SAMPLES
+
+    # What a pull yields
+
+    def wait(self) -> None:
+        self.due = Due("wait", self.next_seq & 0xFFFF, self.next_timestamp)
+        if not self.frames:
+            self.playing = False
+        self.after_gap = True
+        self.lost_run = self.unplaced = 0
+        self.count("waits")
+
+    def lose(self) -> None:
+        self.due = Due("lost", self.next_seq & 0xFFFF, self.next_timestamp, self.level)
+        self.lost_run += 1
+        self.count("lost")
+
+    def recover(self, carrier: Frame) -> None:
+        self.due = Due("fec", self.next_seq & 0xFFFF, self.next_timestamp, carrier.level, carrier.payload)
+        self.count("fec")
+        self.next_seq += 1
+        self.next_timestamp += FRAME_SAMPLES
+        self.lost_run = self.unplaced = 0
+
+    def play(self, frame: Frame) -> None:
+        del self.frames[frame.seq]
+        self.due = Due(
+            "frame",
+            frame.seq & 0xFFFF,
+            frame.timestamp,
+            frame.level,
+            frame.payload,
+            frame.prime,
+            frame.source_changed or self.flag_source,
+            frame.dtx,
+            self.after_gap,
+        )
+        self.flag_source = False
+        self.level = frame.level
+        self.next_seq = frame.seq + 1
+        self.next_timestamp = frame.timestamp + FRAME_SAMPLES
+        self.lost_run = self.unplaced = 0
+        self.playing = not frame.dtx
+        self.after_gap = frame.dtx
+        self.count("frames")
+
+    def note_scaled(self, samples: int) -> None:
+        if self.delay is not None:
+            self.held_samples = (self.held_samples + samples) % FRAME_SAMPLES
+        self.scaled_us = self.now_us
