@@ -1,30 +1,19 @@
 """A slow, readable model of the jitter buffer's control rules, to hold the native unit against.
 
-Frames live in a dict by unwrapped number, the delay window is a plain list searched in full, histograms are
-numpy arrays of 2**30 shares. Statuses are the native unit's words in lower case.
+Frames live in a dict by unwrapped number. Statuses are the native unit's words in lower case.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-import numpy as np
+from tests.oracles.delay_reference import Delay, samples_to_us
 
 WINDOW_FRAMES = 62
 FRAME_SAMPLES = 960
 FRAME_US = 20_000
 HORIZON_SAMPLES = 5 * 48_000
 HORIZON_US = 5_000_000
-WHOLE = 1 << 30
-
-
-def trunc_div(a: int, b: int) -> int:
-    """C's division: rounds towards zero."""
-    return a // b if a >= 0 else -(-a // b)
-
-
-def samples_to_us(samples: int) -> int:
-    return trunc_div(samples * 125, 6)
 
 
 def nearest(near: int, value: int, bits: int) -> int:
@@ -69,76 +58,13 @@ class Due:
     scale: str = "none"
 
 
-class Histogram:
-    """Shares of 100 buckets of 20 ms with exponential forgetting, fast while it is young."""
-
-    def __init__(self, forget_limit: float) -> None:
-        self.shares = np.zeros(100, dtype=np.int64)
-        self.forget = 0
-        self.limit = int(forget_limit * 65536)
-        self.n = 0
-
-    def add(self, bucket: int) -> None:
-        self.shares = self.shares * self.forget >> 16
-        self.shares[bucket] += WHOLE - self.shares.sum()
-        self.n += 1
-        self.forget = min(65536 - 2 * 65536 // (self.n + 1), self.limit)
-
-    def quantile_95(self) -> int:
-        """The first bucket that leaves at most 5 % above it."""
-        above = WHOLE - np.cumsum(self.shares)
-        return int(np.argmax(above <= int(0.05 * WHOLE)))
-
-
-class Delay:
-    """Relative delay against the fastest packet of 2000 ms, and the target that follows from it."""
-
-    def __init__(self, timestamp: int, transit_us: int, now_us: int) -> None:
-        self.arrivals: list[tuple[int, int]] = []
-        self.underrun = Histogram(0.983)
-        self.reorder = Histogram(0.9993)
-        self.interval_start_us = now_us
-        self.interval_max_us = 0
-        self.underrun_target_us = 40_000
-        self.target_us = 40_000
-        self.on_time(timestamp, transit_us, now_us)
-
-    @property
-    def base_us(self) -> int:
-        return min(transit for _, transit in self.arrivals)
-
-    @property
-    def spread_us(self) -> int:
-        return max(transit for _, transit in self.arrivals) - self.base_us
-
-    def on_time(self, timestamp: int, transit_us: int, now_us: int) -> None:
-        self.arrivals.append((timestamp, transit_us))
-        self.arrivals = [a for a in self.arrivals if a[0] >= timestamp - 96_000]
-        if now_us - self.interval_start_us > 500_000:
-            if self.interval_max_us < 2_000_000:
-                self.underrun.add(self.interval_max_us // 20_000)
-                self.underrun_target_us = (1 + self.underrun.quantile_95()) * 20_000
-            self.interval_max_us = 0
-            self.interval_start_us = now_us
-        self.interval_max_us = max(self.interval_max_us, transit_us - self.base_us)
-        self.came_late(0)
-
-    def came_late(self, late_us: int) -> None:
-        bucket = max(late_us, 0) // 20_000
-        if bucket < 100:
-            self.reorder.add(bucket)
-        i = np.arange(100)
-        missed = WHOLE - np.cumsum(self.reorder.shares)
-        cost = np.maximum(0, 20 * i - self.underrun_target_us // 1000) * WHOLE + 2000 * missed
-        self.target_us = min(max(self.underrun_target_us, (int(np.argmin(cost)) + 1) * 20_000), 1_000_000)
-
-
 @dataclass
 class JitterModel:
     """The jitter buffer itself: `put` and `pull` as the native unit's."""
 
     frames: dict[int, Frame] = field(default_factory=dict)
-    delay: Delay | None = None
+    delay: Delay = field(init=False)
+    started: bool = False
     counts: dict[str, int] = field(default_factory=dict)
     scaled_us: int = -60_000
     now_us: int = 0
@@ -154,28 +80,31 @@ class JitterModel:
         if len(frame.payload) + sum(map(len, frame.prime)) > 1280:
             self.count("too_large")
             return "too_large"
-        if self.delay is None:
+        if not self.started:
             if frame.redundant:
                 self.count("redundant_ignored")
                 return "late"
             return self.begin_stream(frame, now_us, "ok")
-        wire = frame
-        frame = replace(
-            wire,
-            seq=nearest(self.newest_seq, wire.seq, 16),
-            timestamp=nearest(self.newest_timestamp, wire.timestamp, 32),
+        unwrapped = replace(
+            frame,
+            seq=nearest(self.newest_seq, frame.seq, 16),
+            timestamp=nearest(self.newest_timestamp, frame.timestamp, 32),
         )
-        late_us = now_us - samples_to_us(frame.timestamp) - self.delay.base_us
-        alien = self.is_alien(frame, late_us)
+        late_us = now_us - samples_to_us(unwrapped.timestamp) - self.delay.base_us
+        alien = self.is_alien(unwrapped, late_us)
         if frame.redundant:
-            return self.put_redundant(frame, late_us, alien)
-        if alien:
-            return self.restart(wire, now_us)
+            return self.put_redundant(unwrapped, late_us, alien)
+        known = self.was_put(unwrapped.seq)
+        if alien or (not known and unwrapped.seq >= self.next_seq and not self.fits(unwrapped)):
+            self.count("restarts")
+            self.count("restart_dropped", len(self.frames))
+            return self.begin_stream(frame, now_us, "restart")
+        return self.put_new(unwrapped, now_us)
+
+    def put_new(self, frame: Frame, now_us: int) -> str:
         if self.was_put(frame.seq):
             self.count("duplicate")
             return "duplicate"
-        if frame.seq >= self.next_seq and not self.fits(frame):
-            return self.restart(wire, now_us)
         in_order = frame.seq > self.newest_seq
         self.measure(frame, now_us)
         self.remember(frame.seq)
@@ -195,7 +124,8 @@ class JitterModel:
 
     def begin_stream(self, frame: Frame, now_us: int, status: str) -> str:
         self.frames = {frame.seq: frame}
-        self.seen = {}
+        self.started = True
+        self.seen: dict[int, int] = {}
         self.remember(frame.seq)
         self.playing = False
         self.after_gap = True
@@ -208,11 +138,6 @@ class JitterModel:
         self.newest_timestamp = frame.timestamp
         self.delay = Delay(frame.timestamp, now_us - samples_to_us(frame.timestamp), now_us)
         return status
-
-    def restart(self, frame: Frame, now_us: int) -> str:
-        self.count("restarts")
-        self.count("restart_dropped", len(self.frames))
-        return self.begin_stream(frame, now_us, "restart")
 
     def is_alien(self, frame: Frame, late_us: int) -> bool:
         numbers = frame.seq - self.newest_seq
@@ -287,7 +212,7 @@ class JitterModel:
 
     def pull(self, now_us: int) -> Due:
         self.now_us = now_us
-        if self.delay is None:
+        if not self.started:
             self.count("waits")
             return Due("wait", 0xFFF8, -HORIZON_SAMPLES)
         if self.frames:
@@ -330,16 +255,17 @@ class JitterModel:
             self.play(first)
 
     def play_in_turn(self, first: Frame) -> None:
-        scale = self.wanted_scale(self.age_us(first))
+        scale = self.wanted_scale(self.age_us(first), first.silent)
         after = self.frames.get(first.seq + 1)
-        joined = after is not None and after.timestamp == first.timestamp + FRAME_SAMPLES
         plain = not first.source_changed and not first.prime
         if scale == "stretch" and first.silent:
             self.count("stretched")
             self.scaled_us = self.now_us
             self.wait()
             return
-        if joined and plain and (scale == "fast_accelerate" or (scale == "accelerate" and first.silent)):
+        shorten = scale == "fast_accelerate" or (scale == "accelerate" and first.silent)
+        joined = after is not None and after.timestamp == first.timestamp + FRAME_SAMPLES
+        if after is not None and joined and plain and shorten:
             self.forget(first.seq)
             self.count("accelerated")
             self.scaled_us = self.now_us
@@ -348,13 +274,13 @@ class JitterModel:
             self.play(first)
             self.due.scale = scale
 
-    def wanted_scale(self, age_us: int) -> str:
+    def wanted_scale(self, age_us: int, silent: bool) -> str:
         high_us = self.delay.target_us + self.delay.spread_us + FRAME_US
         if self.now_us - self.scaled_us < 60_000:
             return "none"
         if age_us >= 4 * high_us:
             return "fast_accelerate"
-        if age_us >= high_us:
+        if age_us >= (self.delay.target_us + FRAME_US if silent else high_us):
             return "accelerate"
         return "stretch" if age_us < self.delay.target_us else "none"
 
@@ -431,6 +357,6 @@ class JitterModel:
         self.count("frames")
 
     def note_scaled(self, samples: int) -> None:
-        if self.delay is not None:
+        if self.started:
             self.held_samples = (self.held_samples + samples) % FRAME_SAMPLES
         self.scaled_us = self.now_us
