@@ -1,0 +1,53 @@
+"""Files that the configuration names, checked when the server starts: the data directory, token keys."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from signaling.config.errors import ConfigError
+from signaling.config.tree import ServerConfig
+
+__all__ = ["prepare_data_dir", "read_public_keys"]
+
+
+def prepare_data_dir(config: ServerConfig) -> Path:
+    """Create the data directory (mode 0700) if it is not there. ConfigError: data_dir_unusable."""
+    directory = config.store.data_dir
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe = directory / f".probe-{os.getpid()}"
+        probe.touch(mode=0o600)
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(
+            "data_dir_unusable",
+            "store.data_dir",
+            f"{directory} cannot be written: {error.strerror}; name a directory that this user may write to",
+        ) from error
+    return directory
+
+
+def read_public_keys(config: ServerConfig) -> dict[str, Ed25519PublicKey]:
+    """The keys of `auth.keys` by kid. ConfigError: key_unreadable."""
+    return {kid: _public_key(f"auth.keys.{kid}", path) for kid, path in config.auth.keys.items()}
+
+
+def _public_key(key: str, path: Path) -> Ed25519PublicKey:
+    try:
+        loaded = load_pem_public_key(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(
+            "key_unreadable", key, f"{path} cannot be read: {error.strerror}; name a PEM file that can"
+        ) from error
+    except (ValueError, UnsupportedAlgorithm):
+        loaded = None
+    if not isinstance(loaded, Ed25519PublicKey):
+        raise ConfigError(
+            "key_unreadable", key, f"{path} holds no Ed25519 public key in PEM, the only kind taken; name one"
+        )
+    return loaded

@@ -1,0 +1,123 @@
+"""Who is sent what a room mixes. Mixing knows only outlets; the people behind this server are one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+__all__ = ["FULL", "Audience", "AudienceCounts", "MixedFrame", "Outlet", "Subscriber"]
+
+FULL = -1
+"""The audience of everyone who hears the full mix, as `spacecore.FULL`."""
+
+
+class Subscriber(Protocol):
+    """Anything that takes datagrams. It never raises, and False means that this one was not taken."""
+
+    def send_audio(self, datagram: bytes) -> bool: ...
+
+
+class MixedFrame(NamedTuple):
+    """One packet of one tick for one set of people in a Space.
+
+    `audience` is FULL: everyone in the Space but those in the seats `excluded`; or the seat of the one person
+    it is for.
+    """
+
+    space: bytes
+    audience: int
+    datagram: bytes
+    excluded: frozenset[int]
+
+
+class Outlet(Protocol):
+    """Where a room's frames are published: the people on this server, another shard, an edge, a recording."""
+
+    def publish(self, frame: MixedFrame) -> None: ...
+
+
+@dataclass(slots=True)
+class AudienceCounts:
+    """Counters since the start, shared by all Spaces of a server."""
+
+    full_sent: int = 0  # datagrams with the full mix
+    seat_sent: int = 0  # datagrams with a mix-minus
+    refused: int = 0  # not taken by a subscriber: its connection is closing, or its datagrams are too small
+    nobody: int = 0  # frames for a seat that was left in the meantime
+
+
+class Audience:
+    """The people of one Space on this server. **The fan-out set is the roster: nobody else is sent anything.**
+
+    `enter`, `seat` and `leave` take effect with the next frame. Listeners and people on stage are held apart,
+    so that a frame for 10,000 listeners asks nothing of each.
+    """
+
+    __slots__ = ("_counts", "_listeners", "_seat_of", "_seated")
+
+    def __init__(self, counts: AudienceCounts) -> None:
+        self._counts = counts
+        self._listeners: dict[str, Callable[[bytes], bool]] = {}
+        self._seated: dict[int, tuple[str, Callable[[bytes], bool]]] = {}
+        self._seat_of: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._listeners) + len(self._seated)
+
+    def __contains__(self, user: str) -> bool:
+        return user in self._listeners or user in self._seat_of
+
+    def enter(self, user: str, subscriber: Subscriber) -> None:
+        """`user` hears the full mix from now on, over `subscriber`; a former subscriber of theirs nothing more."""
+        self.leave(user)
+        self._listeners[user] = subscriber.send_audio
+
+    def seat(self, user: str, seat: int | None) -> None:
+        """`user`, who is inside, is in this seat from now on, or (None) among the listeners."""
+        held = self._seat_of.pop(user, None)
+        send = self._listeners.pop(user) if held is None else self._seated.pop(held)[1]
+        if seat is None:
+            self._listeners[user] = send
+        else:
+            self._seated[seat] = (user, send)
+            self._seat_of[user] = seat
+
+    def leave(self, user: str) -> None:
+        """`user` is sent nothing more. Leaving twice does nothing."""
+        self._listeners.pop(user, None)
+        seat = self._seat_of.pop(user, None)
+        if seat is not None:
+            del self._seated[seat]
+
+    def clear(self) -> None:
+        """Nobody is sent anything more."""
+        self._listeners.clear()
+        self._seated.clear()
+        self._seat_of.clear()
+
+    def publish(self, frame: MixedFrame) -> None:
+        """Send one frame to those it is for."""
+        if frame.audience == FULL:
+            self._publish_full(frame.datagram, frame.excluded)
+            return
+        held = self._seated.get(frame.audience)
+        if held is None:
+            self._counts.nobody += 1
+        elif held[1](frame.datagram):
+            self._counts.seat_sent += 1
+        else:
+            self._counts.refused += 1
+
+    def _publish_full(self, datagram: bytes, excluded: frozenset[int]) -> None:
+        sent = 0
+        for send in self._listeners.values():
+            sent += send(datagram)
+        refused = len(self._listeners) - sent
+        for seat, (_, send) in self._seated.items():
+            if seat not in excluded:
+                taken = send(datagram)
+                sent += taken
+                refused += not taken
+        self._counts.full_sent += sent
+        self._counts.refused += refused
