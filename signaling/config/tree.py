@@ -207,8 +207,8 @@ class ServerConfig:
             raise ConfigError(
                 "certificate_missing",
                 f"tls.{missing[0]}",
-                f"no {missing[0]} is named and clients must be able to trust the server; name certificate and "
-                "key (PEM files), or set auth.development on 127.0.0.1 for a self-made one",
+                f"no {missing[0]} is named and clients must be able to trust the server; name "
+                "certificate and key (PEM files), or set auth.development on 127.0.0.1 for a self-made one",
             )
 
     def _check_keys(self) -> None:

@@ -48,7 +48,7 @@ class AudienceCounts:
 
 
 class Audience:
-    """The people of one Space on this server. **The fan-out set is the roster: nobody else is sent anything.**
+    """The people of one Space on this server. **The fan-out set is the roster: nobody else hears.**
 
     `enter`, `seat` and `leave` take effect with the next frame. Listeners and people on stage are held apart,
     so that a frame for 10,000 listeners asks nothing of each.
@@ -69,7 +69,7 @@ class Audience:
         return user in self._listeners or user in self._seat_of
 
     def enter(self, user: str, subscriber: Subscriber) -> None:
-        """`user` hears the full mix from now on, over `subscriber`; a former subscriber of theirs nothing more."""
+        """`user` hears the full mix over `subscriber` from now on, and over no other one."""
         self.leave(user)
         self._listeners[user] = subscriber.send_audio
 

@@ -59,7 +59,7 @@ class MediaRoom:
         self._outlets.remove(outlet)
 
     def add_seat(self, seat: int, *, muted: bool = False) -> int:
-        """A new stream begins in this seat; returns the serial of the change. Raises spacecore.SpacecoreError."""
+        """A new stream begins in this seat; returns the change's serial. Raises spacecore.SpacecoreError."""
         serial = self._engine.add_seat(seat)
         return self._engine.mute(seat, True) if muted else serial
 
@@ -72,7 +72,7 @@ class MediaRoom:
         return self._engine.mute(seat, muted)
 
     def put(self, seat: int, datagram: bytes, now_us: int) -> str:
-        """A datagram from the person in `seat`; the engine's word for what became of it. Never raises for it."""
+        """A datagram from the person in `seat`; returns the engine's word for what became of it."""
         return self._engine.put(seat, datagram, now_us)
 
     def tick(self, now_us: int) -> None:

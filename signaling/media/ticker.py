@@ -1,4 +1,4 @@
-"""When rooms tick: deadlines on an absolute grid, so that lateness never adds up. Pure; the time is an argument."""
+"""When rooms tick: deadlines on an absolute grid, so that lateness never adds up. Pure; `now_us` comes in."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class TickerCounts:
 class Ticker:
     """Says which ticks are due. **Deadline n is start + n × 20 ms, whatever happened before.**
 
-    Call `due(now_us)` when woken and run one tick for each deadline it returns; wake again at `next_us`. After
-    a delay at most 3 ticks are caught up beside the one that is due; deadlines older than that are skipped and
-    counted, and the grid stays where it was.
+    Call `due(now_us)` when woken and run one tick for each deadline it returns; wake again at `next_us`.
+    After a delay at most 3 ticks are caught up beside the one that is due; deadlines older than that are
+    skipped and counted, and the grid stays where it was.
     """
 
     __slots__ = ("_next_us", "counts")
