@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from signaling.config.errors import ConfigError
 from signaling.config.tree import ServerConfig
+from signaling.tokens import read_public_key
 
 __all__ = ["prepare_data_dir", "read_public_keys"]
 
@@ -39,15 +38,10 @@ def read_public_keys(config: ServerConfig) -> dict[str, Ed25519PublicKey]:
 
 def _public_key(key: str, path: Path) -> Ed25519PublicKey:
     try:
-        loaded = load_pem_public_key(path.read_bytes())
+        return read_public_key(path.read_bytes())
     except OSError as error:
         raise ConfigError(
             "key_unreadable", key, f"{path} cannot be read: {error.strerror}; name a PEM file that can"
         ) from error
-    except (ValueError, UnsupportedAlgorithm):
-        loaded = None
-    if not isinstance(loaded, Ed25519PublicKey):
-        raise ConfigError(
-            "key_unreadable", key, f"{path} holds no Ed25519 public key in PEM, the only kind taken; name one"
-        )
-    return loaded
+    except ValueError as error:
+        raise ConfigError("key_unreadable", key, f"{path}: {error}") from None

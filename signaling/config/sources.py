@@ -126,14 +126,17 @@ def _shape(key: str, value: object, base: Path) -> object:
     wanted = _plain(SETTINGS[key])
     if wanted is Path and isinstance(value, str):
         return _path(base, value)
-    if wanted is tuple and isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return tuple(value)
     if wanted is Mapping and isinstance(value, Mapping):
-        wrong = [name for name, path in value.items() if not isinstance(path, (str, Path))]
+        wrong = [name for name, item in value.items() if not isinstance(item, str | Path)]
         if wrong:
-            raise ConfigError("wrong_type", f"{key}.{wrong[0]}", "names a PEM file; write its path as text")
-        return {str(name): _path(base, path) for name, path in value.items()}
+            raise ConfigError("wrong_type", f"{key}.{wrong[0]}", "is no text; put it in quotes")
+        paths = _holds_paths(key)
+        return {str(name): _path(base, item) if paths else str(item) for name, item in value.items()}
     return value
+
+
+def _holds_paths(key: str) -> bool:
+    return Path in typing.get_args(SETTINGS[key])
 
 
 def _path(base: Path, path: str | Path) -> Path:
@@ -144,7 +147,7 @@ def _parse(key: str, text: str) -> object:
     """Text of the environment or of a flag, made what the tree holds."""
     reader = _READERS[_plain(SETTINGS[key])]
     try:
-        return reader(text)
+        return _shape(key, reader(text), Path())
     except ValueError as error:
         # The text itself is not repeated: it may be a secret in the wrong place.
         raise ConfigError("wrong_type", key, f"what is given is no {error}; write one") from None
@@ -164,26 +167,24 @@ def _whole(text: str) -> int:
 
 
 def _switch(text: str) -> bool:
-    words = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
-        ("0", "false", "no", "off"), False
-    )
-    if text.lower() not in words:
-        raise ValueError("true or false")
-    return words[text.lower()]
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("true or false")
 
 
-def _pairs(text: str) -> dict[str, Path]:
+def _pairs(text: str) -> dict[str, str]:
     pairs = [item.partition("=") for item in text.split(",") if item.strip()]
-    if not all(name.strip() and path.strip() for name, _, path in pairs):
-        raise ValueError("list of kid=path, separated by commas")
-    return {name.strip(): Path(path.strip()).expanduser() for name, _, path in pairs}
+    if not all(name.strip() and value.strip() for name, _, value in pairs):
+        raise ValueError("list of kid=value, separated by commas")
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 _READERS: Mapping[Any, Callable[[str], object]] = {
     int: _whole,
     bool: _switch,
     str: str,
-    Path: lambda text: Path(text).expanduser(),
-    tuple: lambda text: tuple(item.strip() for item in text.split(",") if item.strip()),
+    Path: str,
     Mapping: _pairs,
 }

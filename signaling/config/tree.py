@@ -96,6 +96,8 @@ class TlsConfig(_Section):
 class AuthConfig(_Section):
     """Whose tokens are accepted. `keys` names the public keys (Ed25519, PEM files) by their `kid`.
 
+    `issuer` is who signs with the server's own key and with every key that `issuers` does not name another
+    issuer for (again by kid): one backend cannot sign in the name of another.
     `signing_key` is the server's own private key, with which it and `spaces token` mint; in development mode
     it is created in the data directory. `development` lets anybody in who gives a name: on loopback only.
     """
@@ -103,9 +105,9 @@ class AuthConfig(_Section):
     section: ClassVar[str] = "auth"
     development: bool = False
     issuer: str = "spacecore"
-    other_issuers: tuple[str, ...] = ()
     audience: str = "spaces"
     keys: Mapping[str, Path] = field(default_factory=dict)
+    issuers: Mapping[str, str] = field(default_factory=dict)
     signing_key: Path | None = None
     minted_lifetime_s: int = _number(3600, 1, 86_400)
     max_lifetime_s: int = _number(86_400, 1, 86_400)
@@ -218,6 +220,17 @@ class ServerConfig:
                 "auth.keys",
                 "no key is named and at least 1 is needed to check tokens; name public keys by their kid, or "
                 "the server's own key as auth.signing_key",
+            )
+        unknown = sorted(set(self.auth.issuers) - set(self.auth.keys))
+        if unknown:
+            raise ConfigError(
+                "unknown_key",
+                f"auth.issuers.{unknown[0]}",
+                f"no key of auth.keys has this kid, {len(self.auth.keys)} others are there; name one of them",
+            )
+        if not self.auth.issuer or not self.auth.audience:
+            raise ConfigError(
+                "out_of_range", "auth.issuer", "issuer and audience have 0 characters; give each 1 or more"
             )
         if self.auth.minted_lifetime_s > self.auth.max_lifetime_s:
             raise ConfigError(

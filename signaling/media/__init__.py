@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from signaling.media.audience import Audience, AudienceCounts, MixedFrame, Outlet, Subscriber
 from signaling.media.room import MediaRoom
-from signaling.media.ticker import Ticker, TickerCounts
+from signaling.media.ticker import TICK_US, Ticker, TickerCounts
 
 __all__ = [
+    "TICK_US",
     "Audience",
     "AudienceCounts",
     "MediaRoom",

@@ -1,0 +1,9 @@
+"""The server: sessions, one actor a Space, the front desk, and the clock that drives the rooms."""
+
+from __future__ import annotations
+
+from signaling.server.authority import Authority, signing_key
+from signaling.server.server import Bind, Server
+from signaling.server.statistics import Statistics
+
+__all__ = ["Authority", "Bind", "Server", "Statistics", "signing_key"]

@@ -1,0 +1,298 @@
+"""SpaceActor: everything that happens in one Space, one thing after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from signaling import rules
+from signaling.config import LimitsConfig
+from signaling.protocol import ErrorCode
+from signaling.protocol import messages as wire
+from signaling.rules import Action, Effect, Ended, Entered, HostAbsent, Outcome, Refused, SpaceState, State
+from signaling.server.alarms import Alarms
+from signaling.server.counts import Counts
+from signaling.server.hall import Hall
+from signaling.server.place import Place
+from signaling.server.rows import joined, people_page
+from signaling.server.session import Session
+from signaling.store import StoreError
+
+__all__ = ["Records", "SpaceActor", "Surroundings"]
+
+log = logging.getLogger(__name__)
+
+# After so many jobs without a pause others get a turn of the loop: the next tick must not wait for a crowd.
+_TURN_JOBS = 16
+_BUSY_RETRY_MS = 500
+# What the store refuses in words meant for who asked, and when to try again.
+_PASSED_ON = {"busy": _BUSY_RETRY_MS, "already_hosting": 0}
+
+
+class Records(Protocol):
+    """The durable side of a Space. A write is whole or not at all; it raises if nothing was written.
+
+    Effects that are not durable are passed over, and where there are no others nothing is awaited.
+    """
+
+    async def write(self, space: bytes, effects: Sequence[Effect]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a Space needs of its server."""
+
+    clock_us: Callable[[], int]
+    alarms: Alarms
+    records: Records
+    counts: Counts
+    limits: LimitsConfig
+
+
+_Verb = Callable[[SpaceState, str, Any, int], "Outcome | Refused"]
+
+_VERBS: Mapping[type[wire.Request], _Verb] = {
+    wire.Leave: lambda state, user, request, now_us: rules.leave(state, user, now_us),
+    wire.Ask: lambda state, user, request, now_us: rules.ask(state, user, now_us),
+    wire.Admit: lambda state, user, request, now_us: rules.admit(state, user, request.user, now_us),
+    wire.Decline: lambda state, user, request, now_us: rules.decline(state, user, request.user, now_us),
+    wire.Mute: lambda state, user, request, now_us: rules.mute(state, user, request.user, now_us),
+    wire.Unmute: lambda state, user, request, now_us: rules.unmute(state, user, request.user, now_us),
+    wire.Move: lambda state, user, request, now_us: rules.move(state, user, request.user, now_us),
+    wire.Remove: lambda state, user, request, now_us: rules.remove(state, user, request.user, now_us),
+    wire.End: lambda state, user, request, now_us: rules.end(state, user, now_us),
+}
+
+
+class SpaceActor:
+    """**One job at a time: decide by the rules, write to the store, and only then let it be so.**
+
+    An act that the store refuses has not happened. A fact (a connection is gone, the time is up, the server
+    stops) has happened whatever the store says: what could not be recorded is owed, and written first with
+    the next change.
+
+    `submit` takes requests up to a bound; facts are always taken, there is at most one for each person inside
+    and one for each alarm.
+    """
+
+    def __init__(
+        self, state: SpaceState, hall: Hall, around: Surroundings, on_end: Callable[[SpaceActor], None]
+    ) -> None:
+        self.state = state
+        self.hall = hall
+        self._around = around
+        self._on_end = on_end
+        self._owed: list[Effect] = []
+        self._jobs: deque[Callable[[], Awaitable[None]]] = deque()
+        self._requests = 0
+        self._job_came = asyncio.Event()
+
+    @property
+    def space(self) -> bytes:
+        """The Space's id."""
+        return self.state.space
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the Space has ended."""
+        return self.state.state is State.ENDED
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for their turn."""
+        return self._requests
+
+    # Inputs
+
+    def submit(self, session: Session, request: wire.Request) -> None:
+        """Have a request carried out; it is answered through the session."""
+        limit = self._around.limits.inbox
+        if self._requests >= limit:
+            session.refuse(
+                ErrorCode.busy,
+                f"{self._requests} requests wait in this Space and {limit} is the limit; try again soon",
+                _BUSY_RETRY_MS,
+            )
+            return
+        self._requests += 1
+        self._put(lambda: self._guarded_act(session, request))
+
+    def lost(self, session: Session) -> None:
+        """The connection of somebody inside is gone."""
+        self._put(lambda: self._lost(session))
+
+    def close(self, reason: str) -> None:
+        """End the Space, for a reason that people are told."""
+        self._put(lambda: self._fact(rules.close(self.state, reason, self._now_us())))
+
+    async def run(self) -> None:
+        """Do one job after the other until the Space has ended and nothing waits."""
+        done = 0
+        while self._jobs or not self.is_over:
+            if not self._jobs:
+                self._job_came.clear()
+                await self._job_came.wait()
+                done = 0
+            await self._guarded(self._jobs.popleft())
+            self._push(self._now_us())
+            done += 1
+            if done % _TURN_JOBS == 0:
+                await asyncio.sleep(0)
+
+    async def opened(self, outcome: Outcome, session: Session) -> Refused | None:
+        """Make the Space be: the first job, before `run`. Refused if the store does."""
+        refused = await self._write(outcome.effects)
+        if refused is None:
+            self._keep(outcome, session)
+            self.hall.bulletin.forget()  # the host's snapshot says it all
+        return refused
+
+    def snapshot(self, request_id: int, user: str) -> wire.Joined:
+        """The Space as `user` finds it now."""
+        return joined(self.state, request_id, user, self.hall.bulletin.serial)
+
+    # Jobs
+
+    def _put(self, job: Callable[[], Awaitable[None]]) -> None:
+        self._jobs.append(job)
+        self._job_came.set()
+
+    async def _guarded(self, job: Callable[[], Awaitable[None]]) -> None:
+        """The error boundary of the Space: our own bug in one job ends that job only."""
+        try:
+            await job()
+        except Exception:
+            self._around.counts.errors_caught += 1
+            log.exception("a job of Space %s failed", self.space.hex())
+
+    async def _guarded_act(self, session: Session, request: wire.Request) -> None:
+        self._requests -= 1
+        if session.is_closed or session.member is None:
+            return
+        try:
+            await self._act(session, session.member.user, request)
+        except Exception:
+            session.refuse(ErrorCode.internal, "the server failed at this request; try again later")
+            raise
+
+    async def _act(self, session: Session, user: str, request: wire.Request) -> None:
+        if isinstance(request, wire.Join):
+            await self._join(session, user, request)
+            return
+        if isinstance(request, wire.ListPeople):
+            allowed = rules.may(user, Action.PEOPLE, self.state)
+            if isinstance(allowed, Refused):
+                _refuse(session, allowed)
+            else:
+                session.reply(people_page(self.state, request.id, request.after, request.limit))
+            return
+        outcome = _VERBS[type(request)](self.state, user, request, self._now_us())
+        refused = outcome if isinstance(outcome, Refused) else await self._write(outcome.effects)
+        if refused is not None:
+            _refuse(session, refused)
+            return
+        if isinstance(outcome, Outcome):
+            removed_before = self.hall.last_removal
+            self._keep(outcome)
+            done = wire.Ok(request.id)
+            if isinstance(request, wire.Remove) and self.hall.last_removal != removed_before:
+                # The host is told when nothing of this voice can be mixed any more.
+                self.hall.room.when_applied(self.hall.last_removal, lambda: session.reply(done))
+            else:
+                session.reply(done)
+
+    async def _join(self, session: Session, user: str, request: wire.Join) -> None:
+        before = self.hall.session_of(user)
+        if before is session:
+            session.reply(self.snapshot(request.id, user))
+            return
+        name = session.member.name if session.member is not None else ""
+        now_us = self._now_us()
+        if before is None:
+            outcome = rules.join(self.state, user, name, now_us)
+        else:
+            outcome = rules.returned(self.state, user, now_us)
+        refused = outcome if isinstance(outcome, Refused) else await self._write(outcome.effects)
+        if refused is not None:
+            _refuse(session, refused)
+            return
+        if isinstance(outcome, Outcome):
+            self._around.counts.joins += 1
+            if before is not None:
+                self.hall.enter(user, session, Place(self, self.hall.room))
+            self._keep(outcome, session)
+            session.reply(self.snapshot(request.id, user))
+
+    async def _lost(self, session: Session) -> None:
+        member = session.member
+        if member is None or self.hall.session_of(member.user) is not session:
+            return  # they left, or are here over a newer connection
+        await self._fact(rules.lost(self.state, member.user, self._now_us()))
+
+    async def _fact(self, outcome: Outcome) -> None:
+        self._keep(outcome)
+        refused = await self._write(outcome.effects)
+        if refused is not None:
+            self._owed.extend(outcome.effects)
+            log.warning("Space %s: not recorded: %s", self.space.hex(), refused.message)
+
+    # What a job does
+
+    async def _write(self, effects: Sequence[Effect]) -> Refused | None:
+        """Make the effects durable. If that cannot be done, nothing was written and nothing may change."""
+        around = self._around
+        try:
+            await around.records.write(self.space, [*self._owed, *effects])
+        except StoreError as error:
+            around.counts.store_failures += 1
+            if error.code in _PASSED_ON:
+                return Refused(error.code, error.message, _PASSED_ON[error.code])
+            log.error("the store refused a change of Space %s: %s", self.space.hex(), error)
+        except Exception:
+            around.counts.store_failures += 1
+            log.exception("the store failed at a change of Space %s", self.space.hex())
+        else:
+            self._owed.clear()
+            return None
+        return Refused("internal", "the store failed and nothing was changed; try again later")
+
+    def _keep(self, outcome: Outcome, arriving: Session | None = None) -> None:
+        """From here on it is so: state, mix, roster and connections, without a pause between them."""
+        self.state = outcome.state
+        for effect in outcome.effects:
+            if isinstance(effect, Entered) and arriving is not None:
+                self.hall.enter(effect.user, arriving, Place(self, self.hall.room))
+            else:
+                self.hall.carry(effect)
+            if isinstance(effect, HostAbsent):
+                self._around.alarms.set(("host", self.space), effect.until_us, self._on_host_time)
+            elif isinstance(effect, Ended):
+                self._ended()
+        if arriving is not None and arriving.is_closed:
+            self.lost(arriving)  # it went away while the store was written to
+
+    def _ended(self) -> None:
+        for key in ("host", "push"):
+            self._around.alarms.set((key, self.space), None, self._push)
+        self._around.counts.spaces_ended += 1
+        self._on_end(self)
+
+    def _on_host_time(self, now_us: int) -> None:
+        self._put(lambda: self._fact(rules.on_time(self.state, now_us)))
+
+    def _push(self, now_us: int) -> None:
+        if self.is_over:
+            return
+        due_us = self.hall.push(now_us, self.state)
+        self._around.alarms.set(("push", self.space), due_us, self._push)
+
+    def _now_us(self) -> int:
+        return self._around.clock_us()
+
+
+def _refuse(session: Session, refused: Refused) -> None:
+    session.refuse(ErrorCode[refused.code], refused.message, refused.retry_after_ms)

@@ -1,0 +1,81 @@
+"""Connection: joins one QUIC link and one session. The link's driver is the error boundary round both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from signaling.quic.driver import LinkHandle
+from signaling.quic.events import Closed
+from signaling.server.counts import Counts
+from signaling.server.session import Session
+
+__all__ = ["Connection"]
+
+
+class Connection:
+    """A `LinkHandler` towards the link, a `Peer` towards the session."""
+
+    __slots__ = ("_counts", "_handle", "_loop", "_on_gone", "send_audio", "send_control", "session")
+
+    def __init__(
+        self,
+        handle: LinkHandle,
+        loop: asyncio.AbstractEventLoop,
+        counts: Counts,
+        on_gone: Callable[[Connection], None],
+    ) -> None:
+        self._handle = handle
+        self._loop = loop
+        self._counts = counts
+        self._on_gone = on_gone
+        # No method of ours in between: these are called for every listener in every tick.
+        self.send_audio: Callable[[bytes], bool] = handle.send_audio
+        self.send_control: Callable[[bytes], bool] = handle.send_stream
+        self.session: Session | None = None
+
+    @property
+    def number(self) -> int:
+        """Unique within the server, never used again."""
+        return self._handle.number
+
+    @property
+    def handle(self) -> LinkHandle:
+        """The link."""
+        return self._handle
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the link once what was sent has left: a link sends nothing more after its close."""
+        # The driver serves links by call_soon as well, and was asked to before us.
+        self._loop.call_soon(self._handle.close, int(code), reason)
+
+    # LinkHandler
+
+    def on_established(self, now_us: int) -> None:
+        """The handshake is complete."""
+        self._counts.connections_opened += 1
+        if self.session is not None:
+            self.session.on_established(now_us)
+
+    def on_control(self, data: bytes, now_us: int) -> None:
+        """The next bytes of the control stream."""
+        if self.session is not None:
+            self.session.on_control(data, now_us)
+
+    def on_audio(self, datagram: bytes, now_us: int) -> None:
+        """One datagram."""
+        if self.session is not None:
+            self.session.on_audio(datagram, now_us)
+
+    def on_closed(self, closed: Closed, now_us: int) -> None:
+        """The link is over."""
+        self._counts.connections_closed += 1
+        stats = self._handle.stats
+        self._counts.audio_dropped += stats.audio_dropped
+        self._counts.audio_oversized += stats.audio_oversized
+        self._counts.control_bytes_in += stats.control_bytes_in
+        self._counts.control_bytes_out += stats.control_bytes_out
+        self._on_gone(self)
+        session, self.session = self.session, None
+        if session is not None:
+            session.on_closed(now_us)

@@ -1,0 +1,49 @@
+"""The plain counters of a server; whoever does the thing counts it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+__all__ = ["Counts"]
+
+
+@dataclass(slots=True)
+class Counts:
+    """Counters since the start. They only grow; reading them changes nothing."""
+
+    connections_opened: int = 0
+    connections_closed: int = 0
+    closes: Counter[str] = field(default_factory=Counter)  # closes of our own, by the word of the close code
+    requests: int = 0
+    refused: Counter[str] = field(default_factory=Counter)  # errors answered, by the word of their code
+    messages_malformed: int = 0  # control messages that could not be decoded
+    errors_caught: int = 0  # exceptions that an error boundary of ours caught
+    store_failures: int = 0
+    media_failures: int = 0  # seats that the engine refused
+
+    frames_in: int = 0  # audio datagrams taken by a room
+    engine: Counter[str] = field(default_factory=Counter)  # what the engine said about audio, by its word
+    reports: int = 0
+    dropped_before_hello: int = 0
+    dropped_not_on_stage: int = 0
+    dropped_muted: int = 0
+    dropped_flood: int = 0
+    dropped_malformed: int = 0  # too short, too long, not of this protocol
+    dropped_unknown_kind: int = 0
+
+    spaces_opened: int = 0
+    spaces_ended: int = 0
+    joins: int = 0
+    kicks: int = 0
+    replaced: int = 0
+    events: int = 0  # messages that one event became, one for each person it went to
+    listened_us: int = 0  # time people spent in rooms, added up
+    tick_us: int = 0  # time spent in ticks: mixing and fan-out
+
+    decodes: int = 0  # of rooms that are closed; statistics() adds those of live ones
+    encodes: int = 0
+    audio_dropped: int = 0  # of connections that are closed: dropped as the oldest of a full queue
+    audio_oversized: int = 0
+    control_bytes_in: int = 0
+    control_bytes_out: int = 0

@@ -1,0 +1,99 @@
+"""Directory: which Spaces are live on this server, who hosts them, and the pages of their list."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from signaling.protocol.messages import LiveSpace, Spaces
+from signaling.protocol.wire import fit_rows
+from signaling.rules import Refused
+from signaling.server.actor import SpaceActor
+
+__all__ = ["Directory"]
+
+_CURSOR_BYTES = 8
+_FULL_RETRY_MS = 10_000
+
+
+class Directory:
+    """Live Spaces by id and in the order of opening. One person hosts at most one.
+
+    A Space that is being opened counts already: `reserve` before the store is asked, then `add` or `release`.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._spaces: dict[bytes, tuple[int, SpaceActor]] = {}
+        self._numbers: list[int] = []  # ascending, with `_by_number` in step
+        self._by_number: dict[int, SpaceActor] = {}
+        self._hosts: set[str] = set()
+        self._opened = 0
+
+    def __len__(self) -> int:
+        return len(self._spaces)
+
+    def __iter__(self) -> Iterator[SpaceActor]:
+        return iter(tuple(self._by_number.values()))
+
+    def get(self, space: bytes) -> SpaceActor | None:
+        """The live Space with this id, or None."""
+        held = self._spaces.get(space)
+        return None if held is None else held[1]
+
+    def reserve(self, host: str) -> Refused | None:
+        """Keep a place for a Space of `host`. Refused: already_hosting, too_many_spaces."""
+        if host in self._hosts:
+            return Refused(
+                "already_hosting", "You host a Space that is live, one is the limit; end or join that one."
+            )
+        if len(self._hosts) >= self._limit:
+            return Refused(
+                "too_many_spaces",
+                f"{len(self._hosts)} Spaces are live and {self._limit} is the limit; open one later.",
+                _FULL_RETRY_MS,
+            )
+        self._hosts.add(host)
+        return None
+
+    def release(self, host: str) -> None:
+        """The Space that a place was kept for is not opened."""
+        self._hosts.discard(host)
+
+    def add(self, actor: SpaceActor) -> None:
+        """The Space is live; its host's place was reserved."""
+        self._opened += 1
+        self._spaces[actor.space] = (self._opened, actor)
+        self._numbers.append(self._opened)
+        self._by_number[self._opened] = actor
+
+    def discard(self, actor: SpaceActor) -> None:
+        """The Space has ended."""
+        self._hosts.discard(actor.state.host)
+        held = self._spaces.pop(actor.space, None)
+        if held is not None:
+            del self._numbers[bisect_left(self._numbers, held[0])]
+            del self._by_number[held[0]]
+
+    def page(self, request_id: int, limit: int, after: bytes | None) -> Spaces | Refused:
+        """Live Spaces, the latest opened first. Refused: bad_value for a cursor that is not ours."""
+        if after is not None and len(after) != _CURSOR_BYTES:
+            return Refused(
+                "bad_value",
+                f"The place to go on from has {len(after)} bytes, {_CURSOR_BYTES} is right; "
+                "pass on the `more` of the page before.",
+            )
+        end = len(self._numbers)
+        if after is not None:
+            end = bisect_left(self._numbers, int.from_bytes(after))
+        numbers = self._numbers[max(0, end - limit) : end][::-1]
+        rows = fit_rows([_row(self._by_number[number]) for number in numbers])
+        more = None
+        if rows and len(rows) < end:
+            more = numbers[len(rows) - 1].to_bytes(_CURSOR_BYTES)
+        return Spaces(request_id, rows, more)
+
+
+def _row(actor: SpaceActor) -> LiveSpace:
+    state = actor.state
+    return LiveSpace(state.space, state.title, state.host_name, state.people_count)

@@ -1,0 +1,316 @@
+"""Server: a whole Spaces server inside an application's own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+from signaling.config import ServerConfig, prepare_data_dir
+from signaling.media import TICK_US, Audience, AudienceCounts, MediaRoom, Ticker
+from signaling.protocol import CloseCode
+from signaling.protocol.messages import Closing
+from signaling.quic.certificate import ServerCertificate, development_certificate, load_certificate
+from signaling.quic.driver import LinkHandle, LinkHandler
+from signaling.quic.endpoint import Listener, listen
+from signaling.quic.gate import GateLimits
+from signaling.quic.limits import Address, LinkLimits
+from signaling.server.actor import Surroundings
+from signaling.server.alarms import Alarms
+from signaling.server.authority import Authority
+from signaling.server.connection import Connection
+from signaling.server.counts import Counts
+from signaling.server.desk import FrontDesk
+from signaling.server.directory import Directory
+from signaling.server.events import Bulletin
+from signaling.server.hall import Hall
+from signaling.server.records import StoreRecords
+from signaling.server.session import Session
+from signaling.server.statistics import Statistics, collect
+from signaling.store import Store
+from spacecore import Space
+
+__all__ = ["Bind", "Server"]
+
+log = logging.getLogger(__name__)
+
+Bind = Callable[[Listener], Awaitable[None]]
+"""Gives a listener its socket: a real one by default, one of a virtual network in tests."""
+
+_SECOND_US = 1_000_000
+_RECONNECT_MS = 2_000
+
+
+class Server:
+    """Listens, mixes and answers between `start` and `stop`. For one event loop; set no signal handlers here.
+
+    clock       seconds of a monotonic clock (the loop's, in virtual time); wall_clock: since the epoch
+    bind        gives the listener its socket in place of a real one
+    random_bytes  makes ids
+
+    A server that was stopped is not started again; make another.
+    """
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+        bind: Bind | None = None,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.config = config
+        self.store = Store(config.store.database_url)
+        self.certificate: ServerCertificate | None = None
+        """What clients are shown, from `start` on; its `fingerprint` can be pinned."""
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._bind = bind
+        self._random_bytes = random_bytes
+        self._counts = Counts()
+        self._audience_counts = AudienceCounts()
+        self._alarms = Alarms()
+        self._ticker = Ticker(0)
+        self._directory = Directory(config.limits.spaces)
+        self._engines: dict[bytes, tuple[Space, Hall]] = {}
+        self._connections: dict[int, Connection] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._listener: Listener | None = None
+        self._desk: FrontDesk | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = False
+
+    # For the application
+
+    async def start(self) -> None:
+        """Check the files, open the store, listen, and begin to tick.
+
+        Raises ConfigError, CertificateError, StoreError and ListenError, each with a stable `code`; then
+        nothing stays open.
+        """
+        if self._loop is not None:
+            raise RuntimeError("this server was started before; make another")
+        self._loop = asyncio.get_running_loop()
+        config = self.config
+        data_dir = prepare_data_dir(config)
+        authority = Authority(config, self._wall_clock)
+        now = datetime.fromtimestamp(self._wall_clock(), UTC)
+        if config.tls.certificate is not None and config.tls.key is not None:
+            self.certificate = load_certificate(config.tls.certificate, config.tls.key, now)
+        else:
+            self.certificate, _ = development_certificate(data_dir, now)
+        await self.store.open()
+        try:
+            await self._open(authority, self.certificate)
+        except BaseException:
+            await self.store.close()
+            raise
+        self._ticker = Ticker(self._now_us())
+        self._on_tick()
+
+    async def stop(self) -> None:
+        """Tell everybody, end every Space, close every connection, and close the store.
+
+        Takes at most `limits.stop_ms` and what the store needs. Stopping twice does nothing.
+        """
+        if self._stopping or self._listener is None or self._desk is None:
+            return
+        self._stopping = True
+        reason = CloseCode.server_stopping.name
+        self._listener.stop_accepting()
+        self._desk.is_open = False
+        sessions = [each.session for each in self._connections.values() if each.session is not None]
+        for session in sessions:
+            session.send(Closing(0, reason, _RECONNECT_MS))
+        for actor in self._directory:
+            actor.close(reason)
+        await self._finish_tasks()
+        for session in sessions:
+            session.close(CloseCode.server_stopping, "the server is stopping")
+        self._listener.flush()
+        self._listener.close(CloseCode.server_stopping, "the server is stopping")
+        if self._timer is not None:
+            self._timer.cancel()
+        await asyncio.sleep(0)  # the socket reports its end in the loop's next turn
+        await self.store.close()
+
+    @property
+    def address(self) -> Address:
+        """Where it listens, (host, port, …). RuntimeError before `start`."""
+        if self._listener is None:
+            raise RuntimeError("the server does not listen yet; await start() first")
+        return self._listener.address
+
+    @property
+    def fingerprint(self) -> str:
+        """`sha256:…` of the certificate, which clients can pin. RuntimeError before `start`."""
+        if self.certificate is None:
+            raise RuntimeError("the server has no certificate yet; await start() first")
+        return self.certificate.fingerprint
+
+    def statistics(self) -> Statistics:
+        """All counters since the start, and gauges named `now_…`. RuntimeError before `start`."""
+        listener = self._listener
+        if listener is None:
+            raise RuntimeError("the server has no statistics yet; await start() first")
+        found = collect(
+            counts=self._counts,
+            audiences=self._audience_counts,
+            ticker=self._ticker.counts,
+            driver=listener.stats,
+            gate=listener.gate.stats,
+            links=[connection.handle.stats for connection in self._connections.values()],
+            rooms=[engine.stats for engine, _ in self._engines.values()],
+        )
+        found["now_connections"] = len(self._connections)
+        found["now_half_open"] = listener.gate.half_open
+        found["now_spaces"] = len(self._directory)
+        found["now_people"] = sum(len(hall) for _, hall in self._engines.values())
+        found["now_store_operations"] = self.store.in_progress
+        found["store_refused"] = self.store.refused
+        return found
+
+    # Starting and stopping
+
+    async def _open(self, authority: Authority, certificate: ServerCertificate) -> None:
+        records = StoreRecords(self.store, lambda: int(self._wall_clock() * _SECOND_US))
+        leftovers = await records.end_leftovers()
+        if leftovers:
+            log.warning("ended %d Spaces that an earlier run left live", leftovers)
+        limits = self.config.limits
+        around = Surroundings(self._now_us, self._alarms, records, self._counts, limits)
+        self._desk = FrontDesk(
+            authority,
+            self._directory,
+            around,
+            records,
+            make_hall=self._make_hall,
+            spawn=self._spawn,
+            random_bytes=self._random_bytes,
+        )
+        listener = Listener(
+            certificate,
+            self._on_link,
+            limits=LinkLimits(
+                audio_queue=limits.audio_queue,
+                control_backlog_bytes=limits.control_backlog_bytes,
+                idle_timeout_s=limits.idle_ms / 1_000,
+            ),
+            gate=GateLimits(
+                half_open=limits.half_open,
+                retry_above=limits.retry_above,
+                connections=limits.connections,
+                handshake_s=limits.handshake_ms / 1_000,
+            ),
+            clock=self._clock,
+        )
+        if self._bind is not None:
+            await self._bind(listener)
+        else:
+            await listen(self.config.listen.host, self.config.listen.port, listener)
+        self._listener = listener
+
+    async def _finish_tasks(self) -> None:
+        """Let Spaces end and the store be written, for as long as the limit allows."""
+        deadline_s = self._clock() + self.config.limits.stop_ms / 1_000
+        while self._tasks and self._clock() < deadline_s:
+            await asyncio.wait(set(self._tasks), timeout=deadline_s - self._clock())
+        left = list(self._tasks)
+        if left:
+            log.error("%d tasks did not end within %d ms", len(left), self.config.limits.stop_ms)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run beside us; an exception is counted and logged, and ends that task only."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._counts.errors_caught += 1
+            log.error("a task failed", exc_info=task.exception())
+
+    # Connections and rooms
+
+    def _on_link(self, handle: LinkHandle) -> LinkHandler:
+        if self._loop is None or self._desk is None:
+            raise RuntimeError("a link came before the server was open")
+        connection = Connection(handle, self._loop, self._counts, self._on_gone)
+        connection.session = Session(handle.number, connection, self._desk, self.config.limits, self._counts)
+        self._connections[handle.number] = connection
+        return connection
+
+    def _on_gone(self, connection: Connection) -> None:
+        self._connections.pop(connection.number, None)
+
+    def _make_hall(self, space: bytes) -> Hall:
+        media, limits = self.config.media, self.config.limits
+        engine = Space(
+            bitrate_bps=media.bitrate_bps,
+            complexity=media.complexity,
+            fec=media.fec,
+            loss_pct=media.loss_pct,
+            keep_alive_ms=media.keep_alive_ms,
+        )
+        hall = Hall(
+            MediaRoom(space, engine),
+            Audience(self._audience_counts),
+            Bulletin(limits.push_interval_ms * 1_000, limits.audience_messages_per_s),
+            self._counts,
+        )
+        self._engines[space] = (engine, hall)
+        return hall
+
+    # Time
+
+    def _now_us(self) -> int:
+        return int(self._clock() * _SECOND_US)
+
+    def _on_tick(self) -> None:
+        """One turn of the clock: the ticks that are due, then what was set for this time."""
+        now_us = self._now_us()
+        due = self._ticker.due(now_us)
+        if due:
+            began_us = self._now_us()
+            for tick_us in due:
+                for space in list(self._engines):
+                    self._tick_room(space, tick_us)
+            self._counts.tick_us += self._now_us() - began_us
+        for ring in self._alarms.take_due(now_us):
+            try:
+                ring(now_us)
+            except Exception:
+                self._counts.errors_caught += 1
+                log.exception("an alarm failed")
+        if self._loop is not None and self._listener is not None:
+            wait_us = max(0, self._ticker.next_us - self._now_us())
+            self._timer = self._loop.call_later(wait_us / _SECOND_US, self._on_tick)
+
+    def _tick_room(self, space: bytes, now_us: int) -> None:
+        engine, hall = self._engines[space]
+        room = hall.room
+        if room.is_closed:
+            self._counts.decodes += engine.stats.decodes
+            self._counts.encodes += engine.stats.encodes
+            del self._engines[space]
+            return
+        try:
+            room.tick(now_us)
+            self._counts.listened_us += len(hall) * TICK_US
+        except Exception:
+            self._counts.errors_caught += 1
+            log.exception("the room of Space %s failed and is closed", space.hex())
+            actor = self._directory.get(space)
+            if actor is not None:
+                actor.close("internal")
+            room.close()
