@@ -11,8 +11,8 @@ from spacecore.delay cimport delay_t
 cdef enum:
     JITTER_CAPACITY = 64
     JITTER_SLOT_BYTES = 1280        # prime-only frames and the frame itself, together
-    JITTER_HISTORY = 2
-    JITTER_WINDOW = 62              # JITTER_CAPACITY - JITTER_HISTORY: frames that may wait
+    JITTER_HISTORY = 3              # the frame pulled last and the two before it, to warm a decoder up
+    JITTER_WINDOW = 61              # JITTER_CAPACITY - JITTER_HISTORY: frames that may wait
     JITTER_SEEN = 128               # numbers remembered, to tell a duplicate from a late frame
 
 cdef enum:

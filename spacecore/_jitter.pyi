@@ -99,7 +99,7 @@ class JitterBuffer:
     """Jitter buffer of one stream of 20 ms Opus frames at 48 kHz.
 
     `put` every frame as it arrives and `pull` once every 20 ms, with the time of one monotonic clock. It
-    holds at most 62 frames that wait and the two pulled last; what does not fit drops the oldest. Nothing
+    holds at most 61 frames that wait and the three pulled last; what does not fit drops the oldest. Nothing
     that a network can send makes it raise. One thread at a time.
     """
 
@@ -129,7 +129,7 @@ class JitterBuffer:
         """What is due now."""
 
     def history(self, back: int) -> Pulled | None:
-        """The frame pulled `back` frames ago (1 or 2), or None: it primes a decoder that joins in."""
+        """The frame pulled `back` frames ago (1 to 3), or None: it primes a decoder that joins in."""
 
     def note_scaled(self, samples: int) -> None:
         """Time scaling removed (−) or added (+) samples of what was pulled."""

@@ -32,7 +32,8 @@ cdef void jitter_init(jitter_t* j) noexcept nogil:
         j.slot_of[i] = -1
         j.free_slots[i] = <int8_t>i
     j.n_free = JITTER_CAPACITY
-    j.history[0] = j.history[1] = -1
+    for i in range(JITTER_HISTORY):
+        j.history[i] = -1
     j.n_waiting = 0
     j.started = False
     j.pulled_us = 0
@@ -154,7 +155,7 @@ cdef void jitter_pull(jitter_t* j, int64_t now_us, jitter_pulled_t* out) noexcep
 
 
 cdef bint jitter_history(const jitter_t* j, int back, jitter_pulled_t* out) noexcept nogil:
-    """The frame pulled `back` frames ago, 1 or 2; False where there is none."""
+    """The frame pulled `back` frames ago, 1 to 3; False where there is none."""
     clear(j, out)
     if back < 1 or back > JITTER_HISTORY or j.history[back - 1] < 0:
         return False
@@ -276,7 +277,7 @@ cdef class JitterBuffer:
     """Jitter buffer of one stream of 20 ms Opus frames at 48 kHz.
 
     `put` every frame as it arrives and `pull` once every 20 ms, with the time of one monotonic clock. It holds
-    at most 62 frames that wait and the two pulled last; what does not fit drops the oldest. Nothing that a
+    at most 61 frames that wait and the three pulled last; what does not fit drops the oldest. Nothing that a
     network can send makes it raise. One thread at a time.
     """
 
@@ -328,10 +329,10 @@ cdef class JitterBuffer:
         return pulled_object(&pulled)
 
     def history(self, back):
-        """The frame pulled `back` frames ago (1 or 2), or None: it primes a decoder that joins in."""
+        """The frame pulled `back` frames ago (1 to 3), or None: it primes a decoder that joins in."""
         cdef jitter_pulled_t pulled
         if not 1 <= back <= JITTER_HISTORY:
-            raise ValueError(f"back is {back}; only the last {JITTER_HISTORY} frames are kept, it must be 1 or 2")
+            raise ValueError(f"back is {back}; only the last {JITTER_HISTORY} frames are kept, it must be 1 to 3")
         return pulled_object(&pulled) if jitter_history(&self.state, back, &pulled) else None
 
     def note_scaled(self, samples):

@@ -175,10 +175,10 @@ cdef int receiver_decode(receiver_t* receiver, float* pcm) noexcept nogil:
 cdef void _warm_up(receiver_t* receiver) noexcept nogil:
     """Bring the decoder's memory to the frame due: the last skipped packets, then the sender's prime-only ones."""
     cdef jitter_pulled_t past
-    cdef int back = min(receiver.undecoded, JITTER_HISTORY)
+    cdef int back = min(receiver.undecoded, JITTER_HISTORY - 1)
     cdef int i
     while back > 0:
-        if jitter_history(&receiver.jitter, back, &past):
+        if jitter_history(&receiver.jitter, back + 1, &past):    # 1 is the frame due itself
             decoder_decode(receiver.decoder, past.data, past.n_bytes, receiver.scratch, FRAME_SAMPLES)
             receiver.counts.primed += 1
         back -= 1

@@ -6,7 +6,7 @@ from libc.stdint cimport int8_t, int64_t, uint16_t
 from libc.string cimport memset
 
 from spacecore._jitter cimport (
-    PULL_FEC, PULL_FRAME, PULL_LOST, PULL_WAIT, SCALE_ACCELERATE, SCALE_FAST_ACCELERATE, SCALE_NONE,
+    JITTER_HISTORY, PULL_FEC, PULL_FRAME, PULL_LOST, PULL_WAIT, SCALE_ACCELERATE, SCALE_FAST_ACCELERATE, SCALE_NONE,
     SCALE_STRETCH, jitter_pulled_t, jitter_slot_t, jitter_t, samples_to_us,
 )
 from spacecore.delay cimport delay_base_us, delay_spread_us
@@ -88,6 +88,7 @@ cdef inline void recover(jitter_t* j, int64_t first, int64_t now_us, jitter_pull
 cdef inline void play(jitter_t* j, int64_t first, int64_t now_us, jitter_pulled_t* out) noexcept nogil:
     cdef int slot = slot_take_out(j, first)
     cdef const jitter_slot_t* s = &j.slots[slot]
+    cdef int i
     clear(j, out)
     show(j, slot, out)
     out.status = PULL_FRAME
@@ -96,9 +97,10 @@ cdef inline void play(jitter_t* j, int64_t first, int64_t now_us, jitter_pulled_
     j.source_changed = False
     j.counters.delay_us = delay_of(j, s.timestamp, now_us)
     j.level = s.level
-    if j.history[1] >= 0:
-        slot_free(j, j.history[1])
-    j.history[1] = j.history[0]
+    if j.history[JITTER_HISTORY - 1] >= 0:
+        slot_free(j, j.history[JITTER_HISTORY - 1])
+    for i in range(JITTER_HISTORY - 1, 0, -1):
+        j.history[i] = j.history[i - 1]
     j.history[0] = <int8_t>slot
     j.next_seq = first + 1
     j.next_timestamp = s.timestamp + FRAME_SAMPLES

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from tests.oracles.delay_reference import Delay, samples_to_us
 
-WINDOW_FRAMES = 62
+WINDOW_FRAMES = 61
 FRAME_SAMPLES = 960
 FRAME_US = 20_000
 HORIZON_SAMPLES = 5 * 48_000

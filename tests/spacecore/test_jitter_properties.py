@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from spacecore._jitter import JitterBuffer, JitterStats, Pulled, PullStatus
 from tests.oracles.jitter_reference import Due, Frame, JitterModel
 
-CAPACITY = 62
+CAPACITY = 61
 COUNTED = JitterStats._fields[: JitterStats._fields.index("accelerated_samples")]
 
 
