@@ -20,7 +20,7 @@ from signaling.server.hall import Hall
 from signaling.server.place import Place
 from signaling.server.rows import joined, people_page
 from signaling.server.session import Session
-from signaling.store import StoreError
+from signaling.store import StoreError, is_durable
 
 __all__ = ["Records", "SpaceActor", "Surroundings"]
 
@@ -34,10 +34,7 @@ _PASSED_ON = {"busy": _BUSY_RETRY_MS, "already_hosting": 0}
 
 
 class Records(Protocol):
-    """The durable side of a Space. A write is whole or not at all; it raises if nothing was written.
-
-    Effects that are not durable are passed over, and where there are no others nothing is awaited.
-    """
+    """The durable side of a Space. A write is whole or not at all; it raises if nothing was written."""
 
     async def write(self, space: bytes, effects: Sequence[Effect]) -> None: ...
 
@@ -245,8 +242,12 @@ class SpaceActor:
     async def _write(self, effects: Sequence[Effect]) -> Refused | None:
         """Make the effects durable. If that cannot be done, nothing was written and nothing may change."""
         around = self._around
+        if not is_durable(effects):
+            return None
+        # The end of a Space leaves nothing of it in the store, also not what is owed.
+        owed = [] if any(isinstance(effect, Ended) for effect in effects) else self._owed
         try:
-            await around.records.write(self.space, [*self._owed, *effects])
+            await around.records.write(self.space, [*owed, *effects])
         except StoreError as error:
             around.counts.store_failures += 1
             if error.code in _PASSED_ON:

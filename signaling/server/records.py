@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from signaling.rules import Effect
-from signaling.store import Store, accounts, is_durable, record, spaces
+from signaling.store import Store, accounts, record, spaces
 
 __all__ = ["StoreRecords"]
 
@@ -20,12 +20,10 @@ class StoreRecords:
         self._wall_us = wall_us
 
     async def write(self, space: bytes, effects: Sequence[Effect]) -> None:
-        """Write the durable effects in one transaction; without any, nothing is asked of the store.
+        """Write the durable ones of these effects in one transaction.
 
         Raises StoreError and the database's errors; then nothing was written.
         """
-        if not is_durable(effects):
-            return
         async with self._store.transaction() as connection:
             await record(connection, space, effects, self._wall_us())
 

@@ -1,0 +1,282 @@
+"""A server without network, store and engine: sessions, Spaces and desk are real, the rest is fake."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from signaling.config import LimitsConfig
+from signaling.media import Audience, AudienceCounts, MediaRoom
+from signaling.protocol import Framer, decode_from_server, encode
+from signaling.protocol import messages as wire
+from signaling.rules import Effect
+from signaling.server.actor import Surroundings
+from signaling.server.alarms import Alarms
+from signaling.server.counts import Counts
+from signaling.server.desk import FrontDesk
+from signaling.server.directory import Directory
+from signaling.server.events import Bulletin
+from signaling.server.hall import Hall
+from signaling.server.session import Member, Session
+from signaling.tokens import Identity, TokenError
+from spacecore.errors import SeatError
+
+TICK_US = 20_000
+
+
+class FakePeer:
+    """Keeps what a session sends."""
+
+    def __init__(self) -> None:
+        self.got: list[Any] = []
+        self.audio: list[bytes] = []
+        self.closed: tuple[int, str] | None = None
+        self._framer = Framer()
+
+    def send_control(self, data: bytes) -> bool:
+        assert self.closed is None, "sent after the close"
+        self.got += [decode_from_server(body) for body in self._framer.feed(data)]
+        return True
+
+    def send_audio(self, datagram: bytes) -> bool:
+        self.audio.append(datagram)
+        return self.closed is None
+
+    def close(self, code: int, reason: str) -> None:
+        assert self.closed is None, "closed twice"
+        self.closed = (code, reason)
+
+    def take(self, kind: type | None = None) -> list[Any]:
+        """What came since the last call, of one kind only if named; the rest is kept."""
+        taken = [message for message in self.got if kind is None or isinstance(message, kind)]
+        self.got = [message for message in self.got if message not in taken]
+        return taken
+
+
+class FakeEngine:
+    """A `spacecore.Space` that remembers what it was asked, and mixes nothing unless told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self.serial = 0
+        self.seats: set[int] = set()
+        self.packets: tuple[tuple[int, bytes], ...] = ()
+        self.excluded: frozenset[int] = frozenset()
+        self.fails: str | None = None
+
+    def _ask(self, *what: Any) -> int:
+        if self.fails == what[0]:
+            raise SeatError("ring_full", "the fake was told to refuse")
+        self.asked.append(what)
+        self.serial += 1
+        return self.serial
+
+    def add_seat(self, seat: int) -> int:
+        serial = self._ask("add", seat)
+        self.seats.add(seat)
+        return serial
+
+    def remove_seat(self, seat: int) -> int:
+        if seat not in self.seats:
+            raise SeatError("no_such_seat", "there is none")
+        self.seats.discard(seat)
+        return self._ask("remove", seat)
+
+    def mute(self, seat: int, muted: bool = True) -> int:
+        return self._ask("mute", seat, muted)
+
+    def put(self, seat: int, datagram: bytes, now_us: int) -> str:
+        self.asked.append(("put", seat, datagram))
+        return "ok"
+
+    def tick(self, now_us: int) -> Any:
+        packets, self.packets = self.packets, ()
+        return SimpleNamespace(packets=packets, excluded=self.excluded, applied=self.serial)
+
+
+class FakeRecords:
+    """A store that keeps effects in a list, fails on demand, and can be made to wait."""
+
+    def __init__(self) -> None:
+        self.written: list[Effect] = []
+        self.users: list[str] = []
+        self.fails: Exception | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def write(self, space: bytes, effects: Sequence[Effect]) -> None:
+        await self.gate.wait()
+        if self.fails is not None:
+            raise self.fails
+        self.written += effects
+
+    async def register(self, user: str, name: str) -> None:
+        await self.gate.wait()
+        if self.fails is not None:
+            raise self.fails
+        self.users.append(user)
+
+
+@dataclass
+class FakeAuthority:
+    """A token is `user`, `user/Name` or `user/Name/lifetime_s`; `bad` and `old` are refused."""
+
+    registers: bool = True
+
+    def identify(self, token: str, *, subject: str | None = None) -> Identity:
+        user, _, rest = token.partition("/")
+        name, _, lifetime_s = rest.partition("/")
+        if user in ("", "bad"):
+            raise TokenError("bad_token", "The token is not readable.")
+        if user == "old":
+            raise TokenError("token_expired", "The token expired.")
+        if subject is not None and user != subject:
+            raise TokenError("wrong_subject", "The token is for another.")
+        return Identity(user, name or user, int(lifetime_s or 3600))
+
+    def member(self, identity: Identity, name: str, now_us: int) -> Member:
+        return Member(identity.subject, name, now_us + identity.expires_s * 1_000_000)
+
+    def mint(self, user: str, name: str) -> str:
+        return f"{user}/{name}"
+
+
+class Caller:
+    """Somebody with a connection."""
+
+    def __init__(self, world: World, number: int) -> None:
+        self.world = world
+        self.peer = FakePeer()
+        self.session = Session(number, self.peer, world.desk, world.limits, world.counts)
+        self.session.on_established(world.now_us)
+        self._ids = 0
+
+    def send(self, kind: type, *fields: Any) -> int:
+        """Send one request; returns its id."""
+        self._ids += 1
+        self.session.on_control(encode(kind(self._ids, *fields)), self.world.now_us)
+        return self._ids
+
+    async def ask(self, kind: type, *fields: Any) -> Any:
+        """Send one request and return its answer; ticks pass while there is none."""
+        number = self.send(kind, *fields)
+        for _ in range(4):
+            await self.world.settle()
+            for message in self.peer.got:
+                if isinstance(message, wire.Reply) and message.id == number:
+                    self.peer.got.remove(message)
+                    return message
+            self.world.tick()
+        raise AssertionError(f"no answer to {kind.__name__}; got {self.peer.got}")
+
+    async def hang_up(self) -> None:
+        self.session.on_closed(self.world.now_us)
+        await self.world.settle()
+
+    def speak(self, datagram: bytes = b"\x00\x01" + bytes(20)) -> None:
+        self.session.on_audio(datagram, self.world.now_us)
+
+
+@dataclass
+class World:
+    """Everything between the network and the store. Make it inside a running loop."""
+
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    now_us: int = 1_000_000_000
+
+    def __post_init__(self) -> None:
+        self.counts = Counts()
+        self.alarms = Alarms()
+        self.records = FakeRecords()
+        self.directory = Directory(self.limits.spaces)
+        self.engines: dict[bytes, FakeEngine] = {}
+        self.halls: dict[bytes, Hall] = {}
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.fail_seats = False
+        self._ids = iter(range(1, 1000))
+        self._callers = iter(range(1, 1000))
+        around = Surroundings(lambda: self.now_us, self.alarms, self.records, self.counts, self.limits)
+        self.authority = FakeAuthority()
+        self.desk = FrontDesk(
+            self.authority,
+            self.directory,
+            around,
+            self.records,
+            make_hall=self._make_hall,
+            spawn=self._spawn,
+            random_bytes=lambda size: next(self._ids).to_bytes(size),
+        )
+
+    def _make_hall(self, space: bytes) -> Hall:
+        engine = self.engines[space] = FakeEngine()
+        bulletin = Bulletin(self.limits.push_interval_ms * 1000, self.limits.audience_messages_per_s)
+        hall = Hall(MediaRoom(space, engine), Audience(AudienceCounts()), bulletin, self.counts)
+        self.halls[space] = hall
+        return hall
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self.tasks.add(asyncio.ensure_future(work))
+
+    async def settle(self) -> None:
+        """Let everything that can go on without time passing go on."""
+        for _ in range(30):
+            await asyncio.sleep(0)
+
+    def tick(self, ticks: int = 1) -> None:
+        """Let 20 ms pass, as often as said."""
+        for _ in range(ticks):
+            self.now_us += TICK_US
+            for hall in self.halls.values():
+                if not hall.room.is_closed:
+                    hall.room.tick(self.now_us)
+            for ring in self.alarms.take_due(self.now_us):
+                ring(self.now_us)
+
+    async def pass_time(self, seconds: float) -> None:
+        for _ in range(round(seconds * 50)):
+            self.tick()
+            await self.settle()
+
+    def call(self) -> Caller:
+        """Somebody connects."""
+        return Caller(self, next(self._callers))
+
+    async def known(self, token: str) -> Caller:
+        """Somebody connects and says hello."""
+        caller = self.call()
+        answer = await caller.ask(wire.Hello, token)
+        assert isinstance(answer, wire.Welcome), answer
+        return caller
+
+    async def host(self, who: str = "host") -> tuple[Caller, bytes]:
+        """Somebody opens a Space."""
+        caller = await self.known(who)
+        answer = await caller.ask(wire.Open, "Tea")
+        assert isinstance(answer, wire.Joined), answer
+        return caller, answer.space
+
+    async def listener(self, token: str, space: bytes) -> Caller:
+        """Somebody joins a Space."""
+        caller = await self.known(token)
+        answer = await caller.ask(wire.Join, space)
+        assert isinstance(answer, wire.Joined), answer
+        return caller
+
+    async def speaker(self, token: str, space: bytes, host: Caller) -> Caller:
+        """Somebody joins, asks and is admitted."""
+        caller = await self.listener(token, space)
+        assert isinstance(await caller.ask(wire.Ask), wire.Ok)
+        assert isinstance(await host.ask(wire.Admit, token.partition("/")[0]), wire.Ok)
+        return caller
+
+    async def end(self) -> None:
+        """Stop what runs; fails if a task failed."""
+        for task in self.tasks:
+            if not task.done():
+                task.cancel()
+        for result in await asyncio.gather(*self.tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                raise result

@@ -1,0 +1,204 @@
+"""The configuration: where it comes from, what is refused and in which words."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+
+from signaling.config import (
+    SETTINGS,
+    AuthConfig,
+    ConfigError,
+    LimitsConfig,
+    ListenConfig,
+    ServerConfig,
+    StoreConfig,
+    TlsConfig,
+    load_config,
+    prepare_data_dir,
+    read_public_keys,
+)
+from signaling.tokens import new_private_key, private_key_pem, public_key_pem
+
+DEVELOPMENT = {"auth.development": True}
+PRODUCTION = {"tls.certificate": "c.pem", "tls.key": "k.pem", "auth.signing_key": "s.pem"}
+
+
+def refused(code: str, key: str, *sources: object) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_config(*sources)  # type: ignore[arg-type]
+    assert (caught.value.code, caught.value.key) == (code, key)
+    assert ";" in str(caught.value), "a refusal ends with its remedy"
+    return str(caught.value)
+
+
+def test_defaults_are_development_or_nothing() -> None:
+    config = load_config(None, {}, DEVELOPMENT)
+    assert (config.listen.host, config.listen.port) == ("127.0.0.1", 4433)
+    assert config.signing_key == Path("spaces-data/signing-key.pem")
+    assert config.store.database_url == "sqlite+aiosqlite:///spaces-data/spaces.sqlite"
+    refused("certificate_missing", "tls.certificate")
+
+
+def test_the_later_source_wins(tmp_path: Path) -> None:
+    file = tmp_path / "spaces.toml"
+    file.write_text(
+        "[listen]\nport = 1\nhost = '::1'\n[auth]\ndevelopment = true\n[limits]\nstage = 3\n"
+        "[store]\ndata_dir = 'data'\n"
+    )
+    config = load_config(file, {"SPACES_LISTEN_PORT": "2", "SPACES_LIMITS_STAGE": "4"}, {"listen.port": 3})
+    assert (config.listen.host, config.listen.port, config.limits.stage) == ("::1", 3, 4)
+    assert config.store.data_dir == tmp_path / "data", "a path in a file is relative to the file"
+    assert load_config(file, {}, {"listen.port": None}).listen.port == 1, "a flag not given is no flag"
+
+
+def test_every_kind_of_value_is_read_from_the_environment() -> None:
+    config = load_config(
+        None,
+        {
+            "SPACES_AUTH_DEVELOPMENT": "yes",
+            "SPACES_AUTH_KEYS": "one=a.pem, two=b.pem",
+            "SPACES_AUTH_ISSUERS": "one=example",
+            "SPACES_STORE_DATA_DIR": "/var/spaces",
+            "SPACES_MEDIA_FEC": "off",
+            "SPACES_TOKEN": "something of the client's",
+            "HOME": "/root",
+        },
+    )
+    assert config.auth.keys == {"one": Path("a.pem"), "two": Path("b.pem")}
+    assert config.auth.issuers == {"one": "example"}
+    assert config.store.data_dir == Path("/var/spaces")
+    assert config.media.fec is False
+
+
+@pytest.mark.parametrize(
+    ("sources", "key", "nearest"),
+    [
+        ((None, {"SPACES_LISTEN_PROT": "1"}), "SPACES_LISTEN_PROT", "SPACES_LISTEN_PORT"),
+        ((None, {"SPACES_AUHT_DEVELOPMENT": "1"}), "SPACES_AUHT_DEVELOPMENT", "SPACES_AUTH_DEVELOPMENT"),
+        ((None, {}, {"limits.stages": 1}), "limits.stages", "limits.stage"),
+    ],
+)
+def test_unknown_keys_are_refused_with_the_nearest_known(sources: tuple, key: str, nearest: str) -> None:
+    assert nearest in refused("unknown_key", key, *sources)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "key"),
+    [
+        ("[listne]\nport = 1", "unknown_key", "listne"),
+        ("[listen]\nprot = 1", "unknown_key", "listen.prot"),
+        ("listen = 1", "wrong_type", "listen"),
+        ("[listen]\nport = '1'", "wrong_type", "listen.port"),
+        ("[listen]\nport = true", "wrong_type", "listen.port"),
+        ("[auth]\ndevelopment = 1", "wrong_type", "auth.development"),
+        ("[auth.keys]\na = 1", "wrong_type", "auth.keys.a"),
+        ("[auth]\nkeys = 'a'", "wrong_type", "auth.keys"),
+        ("[listen]\nport = 65536", "out_of_range", "listen.port"),
+        ("[limits]\nstage = 0", "out_of_range", "limits.stage"),
+    ],
+)
+def test_bad_files_are_refused(tmp_path: Path, text: str, code: str, key: str) -> None:
+    file = tmp_path / "spaces.toml"
+    file.write_text(text)
+    refused(code, key, file)
+
+
+def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "spaces.toml"
+    refused("file_unreadable", str(file), file)
+    file.write_text("[listen")
+    refused("not_toml", str(file), file)
+    file.write_bytes(b"\xff\xfe")
+    refused("not_toml", str(file), file)
+
+
+@pytest.mark.parametrize("text", ["", "one", "0x10", "1.5"])
+def test_text_that_is_no_number_is_refused_and_not_repeated(text: str) -> None:
+    said = refused("wrong_type", "limits.people", None, {"SPACES_LIMITS_PEOPLE": text or "secret"})
+    assert "secret" not in said
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "spaces.example.org"])  # noqa: S104
+def test_development_mode_is_refused_where_others_can_reach_it(host: str) -> None:
+    assert host in refused(
+        "development_exposed", "auth.development", None, {}, {**DEVELOPMENT, "listen.host": host}
+    )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_development_mode_is_for_loopback(host: str) -> None:
+    assert load_config(None, {}, {**DEVELOPMENT, "listen.host": host}).listen.is_loopback
+
+
+def test_production_needs_certificate_key_and_token_keys() -> None:
+    load_config(None, {}, {**PRODUCTION, "listen.host": "0.0.0.0"})  # noqa: S104
+    refused("certificate_missing", "tls.key", None, {}, {**PRODUCTION, "tls.key": None})
+    refused("certificate_missing", "tls.certificate", None, {}, {**PRODUCTION, "tls.certificate": None})
+    refused("token_keys_missing", "auth.keys", None, {}, {**PRODUCTION, "auth.signing_key": None})
+    refused("certificate_missing", "tls.key", None, {}, {**DEVELOPMENT, "tls.certificate": "c.pem"})
+
+
+def test_settings_that_contradict_each_other_are_refused() -> None:
+    lifetimes = {**DEVELOPMENT, "auth.max_lifetime_s": 60}
+    refused("out_of_range", "auth.minted_lifetime_s", None, {}, lifetimes)
+    refused("out_of_range", "limits.people", None, {}, {**DEVELOPMENT, "limits.people": 5})
+    refused("unknown_key", "auth.issuers.b", None, {}, {**DEVELOPMENT, "auth.issuers": "b=x"})
+    refused("out_of_range", "auth.issuer", None, {}, {**DEVELOPMENT, "auth.audience": ""})
+
+
+def test_a_tree_made_by_hand_is_checked_as_well() -> None:
+    with pytest.raises(ConfigError, match=r"listen\.port: -1"):
+        ListenConfig(port=-1)
+    with pytest.raises(ConfigError, match="a whole number"):
+        LimitsConfig(stage="13")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError):
+        ServerConfig()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ListenConfig().port = 1  # type: ignore[misc]
+
+
+def test_secrets_are_not_shown() -> None:
+    config = ServerConfig(
+        auth=AuthConfig(development=True), store=StoreConfig(url="postgresql+asyncpg://u:s3cret@db/x")
+    )
+    assert "s3cret" not in repr(config)
+    assert config.store.database_url.endswith("s3cret@db/x")
+
+
+def test_every_setting_is_a_plain_value() -> None:
+    assert len(SETTINGS) > 30
+    assert all(key.count(".") == 1 and key == key.lower() for key in SETTINGS)
+
+
+def test_the_data_directory_is_made_for_its_owner_only(tmp_path: Path) -> None:
+    config = load_config(None, {}, {**DEVELOPMENT, "store.data_dir": str(tmp_path / "a" / "b")})
+    assert prepare_data_dir(config).stat().st_mode & 0o777 == 0o700
+    assert os.listdir(prepare_data_dir(config)) == []  # noqa: PTH208
+
+
+def test_a_data_directory_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    config = load_config(None, {}, {**DEVELOPMENT, "store.data_dir": str(tmp_path / "file" / "x")})
+    with pytest.raises(ConfigError) as caught:
+        prepare_data_dir(config)
+    assert caught.value.code == "data_dir_unusable"
+
+
+def test_public_keys_are_read_or_refused(tmp_path: Path) -> None:
+    private = new_private_key()
+    (tmp_path / "good.pem").write_bytes(public_key_pem(private.public_key()))
+    (tmp_path / "private.pem").write_bytes(private_key_pem(private))
+
+    def keys(name: str) -> dict[str, object]:
+        tls = TlsConfig(Path("c"), Path("k"))
+        return dict(read_public_keys(ServerConfig(tls=tls, auth=AuthConfig(keys={"k1": tmp_path / name}))))
+
+    assert list(keys("good.pem")) == ["k1"]
+    for name in ("private.pem", "missing.pem"):
+        with pytest.raises(ConfigError) as caught:
+            keys(name)
+        assert (caught.value.code, caught.value.key) == ("key_unreadable", "auth.keys.k1")
