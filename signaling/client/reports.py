@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from signaling.protocol.datagram import Report, pack_report, parse_audio
+from signaling.protocol.datagram import MAX_DTX_FRAME_BYTES, Report, pack_report, parse_audio
 from spacecore import PacketError
 
 __all__ = ["Arrivals"]
@@ -25,6 +25,7 @@ class Arrivals:
         self._highest: int | None = None  # seq, unwrapped
         self._reported: int | None = None  # the highest seq of the last report
         self._received = 0
+        self._silent = False  # the newest frame said so
         self._base: int | None = None  # arrival − timestamp of the first datagram, in samples
         self._delays: deque[int] = deque(maxlen=512)  # arrival − timestamp, relative to that of the first
 
@@ -39,7 +40,7 @@ class Arrivals:
         if status == "restart" or self._highest is None:
             self._begin(packet.seq)
         self._received += len(packet.frames)
-        self._advance(packet.seq + len(packet.frames) - 1)
+        self._advance(packet.seq, packet.frames, packet.source_changed)
         self._measure(packet.timestamp, now_us)
 
     def take_report(self, concealed: int, delay_ms: int) -> bytes | None:
@@ -63,13 +64,21 @@ class Arrivals:
     def _begin(self, seq: int) -> None:
         self._highest = self._reported = seq - 1
         self._received = 0
+        self._silent = False
         self._base = None
         self._delays.clear()
 
-    def _advance(self, seq: int) -> None:
-        highest = self._highest or 0
-        ahead = ((seq - highest + 0x8000) & 0xFFFF) - 0x8000
-        self._highest = highest + max(0, ahead)
+    def _advance(self, seq: int, frames: tuple[bytes, ...], source_changed: bool) -> None:
+        """Move the highest seq; a jump after silence or to another source is no loss, as numbers go on there."""
+        if self._highest is None or self._reported is None:
+            return
+        ahead = ((seq - self._highest + 0x8000) & 0xFFFF) - 0x8000
+        if ahead <= 0:
+            return
+        if source_changed or self._silent:
+            self._reported += ahead - 1
+        self._highest += ahead + len(frames) - 1
+        self._silent = len(frames[-1]) <= MAX_DTX_FRAME_BYTES
 
     def _measure(self, timestamp: int, now_us: int) -> None:
         transit = now_us * _SAMPLES_PER_MS // 1000 - timestamp

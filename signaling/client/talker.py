@@ -127,6 +127,8 @@ class Talker:
         if not self._sounding:
             return None
         timestamp, self._timestamp = self._timestamp, self._timestamp + FRAME_SAMPLES
+        if self._expected_us is not None:  # it takes the place of a captured frame
+            self._expected_us += FRAME_US
         return self._pack(_SILENCE, SILENT_LEVEL, timestamp)
 
     def reset(self) -> None:

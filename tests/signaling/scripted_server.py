@@ -1,0 +1,221 @@
+"""A server for the tests of the client that does as it is told: real QUIC in a virtual network."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from signaling.client import Client, Space, connect
+from signaling.protocol import Framer, decode_request, encode
+from signaling.protocol.messages import (
+    Error,
+    Event,
+    FromServer,
+    Hello,
+    Join,
+    Joined,
+    ListPeople,
+    ListSpaces,
+    Ok,
+    Open,
+    People,
+    Person,
+    Reply,
+    Request,
+    Spaces,
+    StageSeat,
+    Welcome,
+)
+from signaling.quic.driver import LinkHandle
+from signaling.quic.endpoint import Listener
+from signaling.quic.events import Closed
+from tests.signaling.quic_pair import certificate
+from tests.virtual.loop import run
+from tests.virtual.network import Impairment, Network
+
+SPACE = bytes(range(16))
+HOST = StageSeat(0, "hana", "Hana", 2, False)
+ADA = StageSeat(1, "ada", "Ada", 1, False)
+
+Answer = Reply | bytes | None
+Script = Callable[["Session", Request], Answer]
+"""What to answer: a reply, raw bytes for the stream, or nothing."""
+
+
+def joined(number: int, **changes: Any) -> Joined:
+    """A Space with its host on stage and us as a listener, at event 10."""
+    fields: dict[str, Any] = {
+        "space": SPACE,
+        "title": "Tea & trains",
+        "role": 0,
+        "seat": None,
+        "serial": 10,
+        "stage": [HOST],
+        "queue": [],
+        "audience": 1,
+        "waiting": 0,
+    }
+    return Joined(number, **(fields | changes))
+
+
+def usual(session: Session, request: Request) -> Answer:
+    """The answers of a friendly server."""
+    number = request.id
+    if isinstance(request, Hello):
+        capabilities = {"bundle": 1, "reports": 1, "keep_alive_ms": 10_000}
+        return Welcome(number, "ada", "Ada", 900_000, "", {"stage": 13}, capabilities)
+    if isinstance(request, Open):
+        return joined(
+            number, title=request.title, role=2, seat=0, stage=[StageSeat(0, "ada", "Ada", 2, False)]
+        )
+    if isinstance(request, Join):
+        return joined(number, space=request.space)
+    if isinstance(request, ListSpaces):
+        return Spaces(number, [])
+    if isinstance(request, ListPeople):
+        return People(number, [Person("ada", "Ada"), Person("hana", "Hana")])
+    return Ok(number)
+
+
+class Session:
+    """The server's end of one connection."""
+
+    def __init__(self, handle: LinkHandle, script: Script) -> None:
+        self.handle = handle
+        self.script = script
+        self.requests: list[Request] = []
+        self.audio: list[bytes] = []
+        self.closed: Closed | None = None
+        self._framer = Framer()
+
+    def on_established(self, now_us: int) -> None:
+        pass
+
+    def on_control(self, data: bytes, now_us: int) -> None:
+        for body in self._framer.feed(data):
+            request = decode_request(body)
+            self.requests.append(request)
+            answer = self.script(self, request)
+            if isinstance(answer, bytes):
+                self.handle.send_stream(answer)
+            elif answer is not None:
+                self.tell(answer)
+
+    def on_audio(self, datagram: bytes, now_us: int) -> None:
+        self.audio.append(datagram)
+
+    def on_closed(self, closed: Closed, now_us: int) -> None:
+        self.closed = closed
+
+    def tell(self, *messages: FromServer) -> None:
+        """Send messages, all in one piece."""
+        self.handle.send_stream(b"".join(encode(message) for message in messages))
+
+    def kinds(self) -> list[type[Request]]:
+        """The kinds of request that came, in order."""
+        return [type(request) for request in self.requests]
+
+
+class Stage:
+    """A virtual network with scripted servers. Use inside a running VirtualLoop."""
+
+    def __init__(self, seed: int = 1, delay_s: float = 0.01) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.network = Network(seed, Impairment(delay_s=delay_s))
+        self.listeners: list[Listener] = []
+        self.sessions: list[Session] = []
+        self.clients: list[Client] = []
+
+    async def __aenter__(self) -> Stage:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for client in self.clients:
+            await client.close()
+        for listener in self.listeners:
+            listener.close(0)
+        await asyncio.sleep(0.1)
+
+    @property
+    def session(self) -> Session:
+        """The connection made last."""
+        return self.sessions[-1]
+
+    def clock(self) -> int:
+        """Virtual microseconds."""
+        return round(self.loop.time() * 1_000_000)
+
+    async def serve(self, script: Script = usual, host: str = "10.0.0.1") -> None:
+        """Put a server on this host, port 4433."""
+
+        def on_link(handle: LinkHandle) -> Session:
+            self.sessions.append(Session(handle, script))
+            return self.sessions[-1]
+
+        listener = Listener(certificate(), on_link, clock=self.loop.time)
+        self.listeners.append(listener)
+        await self.network.open(lambda: listener, local=(host, 4433))
+
+    async def connect(self, host: str = "10.0.0.1", **options: Any) -> Client:
+        """A client of the server on this host."""
+        options = {"name": "Ada", "token": "secret", "fingerprint": certificate().fingerprint} | options
+        client = await connect(
+            f"{host}:4433",
+            clock=self.clock,
+            seed=1,
+            open_transport=self.network.opener("10.0.0.9"),
+            **options,
+        )
+        self.clients.append(client)
+        return client
+
+
+async def take(events: Any, count: int) -> list[Event]:
+    """The next events of an iterator."""
+    return [await anext(events) for _ in range(count)]
+
+
+def kinds(items: Iterable[object]) -> list[str]:
+    """The names of their types."""
+    return [type(item).__name__ for item in items]
+
+
+Story = Callable[[Stage], Coroutine[Any, Any, None]]
+
+
+def tell(story: Story, *, limit_s: float = 600) -> None:
+    """Run a story in virtual time; whatever asyncio complains of fails it."""
+
+    async def main() -> None:
+        async with Stage() as stage:
+            await story(stage)
+        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        assert left == []
+        gc.collect()  # so that a future nobody asked is told of now
+
+    run(main(), limit_s=limit_s)
+
+
+def refusing(kind: type[Request], code: int, message: str = "no", retry_after_ms: int = 0) -> Script:
+    """A server that is friendly but for one kind of request."""
+
+    def script(session: Session, request: Request) -> Answer:
+        if isinstance(request, kind):
+            return Error(request.id, code, message, retry_after_ms)
+        return usual(session, request)
+
+    return script
+
+
+def silent_on(kind: type[Request]) -> Script:
+    """A server that does not answer one kind of request."""
+    return lambda session, request: None if isinstance(request, kind) else usual(session, request)
+
+
+async def room(stage: Stage, **options: Any) -> Space:
+    """A Space that was just joined at a friendly server."""
+    await stage.serve()
+    client = await stage.connect(**options)
+    return await client.join(SPACE)

@@ -1,0 +1,279 @@
+"""The client's connection against a scripted server: answers, refusals, garbage, time-outs, losses."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from signaling.client import ConnectionClosed, RequestRefused, Retry, TimedOut
+from signaling.client.connection import MAX_WAITING, Connection
+from signaling.protocol import ErrorCode, encode, frame
+from signaling.protocol.messages import (
+    Ask,
+    Audience,
+    Closing,
+    Error,
+    Hello,
+    Join,
+    Leave,
+    Ok,
+    Request,
+)
+from signaling.quic.events import Cause, Closed
+from tests.signaling.scripted_server import (
+    SPACE,
+    Answer,
+    Session,
+    Stage,
+    joined,
+    kinds,
+    refusing,
+    silent_on,
+    take,
+    tell,
+    usual,
+)
+
+
+def test_hello_says_who_and_what() -> None:
+    async def story(stage: Stage) -> None:
+        await stage.serve()
+        client = await stage.connect(name="Ada")
+        assert (client.user, client.name, client.limits) == ("ada", "Ada", {"stage": 13})
+        hello = stage.session.requests[0]
+        assert isinstance(hello, Hello)
+        assert (hello.id, hello.token, hello.name) == (1, "secret", "Ada")
+        assert hello.capabilities == {"bundle": 3, "redundancy": 2}
+        assert hello.client.startswith("spacecore/")
+        await client.close()
+        await client.close()
+        assert stage.session.closed == Closed(0, "", by_peer=True)
+
+    tell(story)
+
+
+def test_refused_token() -> None:
+    async def story(stage: Stage) -> None:
+        await stage.serve(refusing(Hello, ErrorCode.bad_token, "signed by nobody"))
+        with pytest.raises(RequestRefused) as caught:
+            await stage.connect()
+        assert (caught.value.code, caught.value.message) == ("bad_token", "signed by nobody")
+        assert caught.value.retry is Retry.token
+        await asyncio.sleep(1)
+        assert stage.session.closed is not None
+
+    tell(story)
+
+
+def test_refused_request_leaves_the_connection_alive() -> None:
+    async def story(stage: Stage) -> None:
+        await stage.serve(refusing(Ask, ErrorCode.queue_full, "100 wait", 5000))
+        space = await (await stage.connect()).join(SPACE)
+        with pytest.raises(RequestRefused) as caught:
+            await space.ask()
+        error = caught.value
+        assert (error.code, error.number, error.retry_after_ms) == ("queue_full", 13, 5000)
+        assert error.retry is Retry.later
+        await space.mute()
+
+    tell(story)
+
+
+def test_an_error_code_of_a_newer_server() -> None:
+    async def story(stage: Stage) -> None:
+        await stage.serve(refusing(Ask, 999, "", 10))
+        space = await (await stage.connect()).join(SPACE)
+        with pytest.raises(RequestRefused) as caught:
+            await space.ask()
+        assert (caught.value.code, caught.value.retry) == ("unknown_error_999", Retry.later)
+
+    tell(story)
+
+
+def test_no_answer_is_a_time_out_and_the_late_answer_is_only_counted() -> None:
+    async def story(stage: Stage) -> None:
+        await stage.serve(silent_on(Ask))
+        client = await stage.connect()
+        space = await client.join(SPACE)
+        began = stage.loop.time()
+        with pytest.raises(TimedOut, match="ask within 10 s"):
+            await space.ask()
+        assert stage.loop.time() - began == pytest.approx(10)
+        stage.session.tell(Ok(stage.session.requests[-1].id))
+        await space.mute()
+        stats = client._live.stats
+        assert (stats.timed_out, stats.stray_replies, stats.protocol_errors) == (1, 1, 0)
+
+    tell(story)
+
+
+def test_answers_in_another_order() -> None:
+    async def story(stage: Stage) -> None:
+        await stage.serve(silent_on(Ask))
+        client = await stage.connect()
+        space = await client.join(SPACE)
+        asks = [asyncio.ensure_future(space.ask()) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        one, two, three = (request.id for request in stage.session.requests[-3:])
+        stage.session.tell(Ok(three), Error(one, ErrorCode.busy), Audience(11, 5), Ok(two))
+        results = await asyncio.gather(*asks, return_exceptions=True)
+        assert kinds(results) == ["RequestRefused", "NoneType", "NoneType"]
+        assert space.audience == 5
+
+    tell(story)
+
+
+def test_a_bound_on_waiting_requests() -> None:
+    async def story(stage: Stage) -> None:
+        await stage.serve(silent_on(Ask))
+        space = await (await stage.connect()).join(SPACE)
+        asks = [asyncio.ensure_future(space.ask()) for _ in range(MAX_WAITING)]
+        await asyncio.sleep(0)
+        with pytest.raises(RequestRefused, match="64 requests wait") as caught:
+            await space.ask()
+        assert caught.value.code == "busy"
+        assert kinds(await asyncio.gather(*asks, return_exceptions=True)) == ["TimedOut"] * MAX_WAITING
+
+    tell(story)
+
+
+def test_lost_connection_ends_everything_that_waits() -> None:
+    async def story(stage: Stage) -> None:
+        await stage.serve(silent_on(Ask))
+        client = await stage.connect(request_timeout_s=100)
+        space = await client.join(SPACE)
+
+        async def read(iterator: Any) -> None:
+            async for _ in iterator:
+                pass
+
+        waiting = [
+            asyncio.ensure_future(work)
+            for work in (space.ask(), read(space.events()), read(space.listen()), client.wait_closed())
+        ]
+        await asyncio.sleep(1)
+        stage.network.cut("10.0.0.1", "10.0.0.9")
+        *errors, ending = await asyncio.gather(*waiting, return_exceptions=True)
+        assert kinds(errors) == ["ConnectionClosed"] * 3
+        assert {error.code for error in errors if isinstance(error, ConnectionClosed)} == {"idle_timeout"}
+        assert isinstance(ending, ConnectionClosed)
+        assert (ending.number, ending.by_server, ending.retry) == (None, False, Retry.later)
+        assert space.over == "closed"
+        for verb in (space.ask(), space.people(), client.join(SPACE), client.live()):
+            with pytest.raises(ConnectionClosed):
+                await verb
+        assert space.speak(memoryview(bytes(1920)).cast("h")) is False
+        with pytest.raises(ConnectionClosed):
+            await anext(space.listen())
+
+    tell(story)
+
+
+def test_closed_by_the_server_with_advice() -> None:
+    async def story(stage: Stage) -> None:
+        await stage.serve()
+        client = await stage.connect()
+        space = await client.join(SPACE)
+        events = space.events()
+        stage.session.tell(Closing(0, "server_stopping", 3000))
+        assert kinds(await take(events, 1)) == ["Closing"]
+        stage.session.handle.close(0x7, "maintenance")
+        with pytest.raises(ConnectionClosed) as caught:
+            await anext(events)
+        error = caught.value
+        assert (error.code, error.number, error.reason) == ("server_stopping", 7, "maintenance")
+        assert (error.by_server, error.retry, error.reconnect_after_ms) == (True, Retry.later, 3000)
+        assert client.closed is not None
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x00\x00",
+        b"\xff\xff",
+        frame(b"\xc1"),
+        frame(b"\x93\x60\x01\x01"),  # a stage that is no array
+        frame(b"\xa5hello"),
+        encode(Ok(999)),  # an answer to what was never asked
+        encode(joined(3)),  # the wrong kind of answer
+    ],
+)
+def test_garbage_ends_the_connection_clearly(garbage: bytes) -> None:
+    def script(session: Session, request: Request) -> Answer:
+        return garbage if isinstance(request, Ask) else usual(session, request)
+
+    async def story(stage: Stage) -> None:
+        await stage.serve(script)
+        client = await stage.connect()
+        space = await client.join(SPACE)
+        with pytest.raises(ConnectionClosed) as caught:
+            await space.ask()
+        assert (caught.value.code, caught.value.by_server) == ("protocol_error", False)
+        assert caught.value.retry is Retry.never
+        assert client._live.stats.protocol_errors == 1
+        await asyncio.sleep(0.5)
+        assert stage.session.closed is not None
+        assert stage.session.closed.code == 1
+
+    tell(story)
+
+
+def test_unknown_messages_are_passed_over_and_take_their_serial() -> None:
+    async def story(stage: Stage) -> None:
+        await stage.serve()
+        client = await stage.connect()
+        space = await client.join(SPACE)
+        unknown = frame(b"\x93\x78\x0b\xa3new")  # event 120 with serial 11
+        stage.session.handle.send_stream(unknown + encode(Audience(12, 7)))
+        assert kinds(await take(space.events(), 1)) == ["Audience"]
+        await asyncio.sleep(1)
+        assert space.stats.gaps == 0
+        assert client._live.stats.unknown_messages == 1
+
+    tell(story)
+
+
+def test_cancelled_join_leaves_again() -> None:
+    async def story(stage: Stage) -> None:
+        await stage.serve(silent_on(Join))
+        client = await stage.connect()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.join(SPACE), 1)
+        stage.session.tell(joined(stage.session.requests[-1].id))
+        await asyncio.sleep(0.1)
+        assert stage.session.kinds() == [Hello, Join, Leave]
+        assert client.space is None
+
+    tell(story)
+
+
+def test_keep_alive_of_a_silent_listener() -> None:
+    async def story(stage: Stage) -> None:
+        await stage.serve()
+        client = await stage.connect()
+        await client.join(SPACE)
+        await asyncio.sleep(300)
+        assert client.closed is None
+        assert 30 < client._live.link.stats.packets_out < 120  # type: ignore[attr-defined]
+
+    tell(story)
+
+
+def test_a_connection_that_died_before_a_request() -> None:
+    class Dead:
+        closed = Closed(0, "gone", by_peer=False, cause=Cause.SOCKET)
+
+        def send_stream(self, data: bytes) -> bool:
+            return False
+
+    async def story(stage: Stage) -> None:
+        connection = Connection(Dead(), None, stage.clock)  # type: ignore[arg-type]
+        with pytest.raises(ConnectionClosed) as caught:
+            await connection.request(Leave, Ok)
+        assert caught.value.code == "network_lost"
+
+    tell(story)

@@ -1,0 +1,230 @@
+"""Playout in virtual time: the schedule, loss and delay, resynchronisation, reports, the loop's driver."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signaling.client.player import LISTENER_REPORT_US, SPEAKER_REPORT_US, Player
+from signaling.client.playout import FRAME_US, MAX_CATCH_UP, Frame, Playout, Schedule
+from signaling.client.reports import Arrivals
+from signaling.protocol.datagram import Report, pack_audio, parse_report
+from spacecore import Encoder
+from tests.signals import Samples, correlation, frames, voice
+from tests.virtual.loop import run
+
+SOUND = b"\x78" + bytes(range(1, 30))
+
+
+def stream(sound: Samples, *, dtx: bool = False) -> list[bytes]:
+    """One datagram down for each 20 ms."""
+    encoder = Encoder(bitrate_bps=48_000, loss_pct=20, dtx=dtx)
+    return [
+        pack_audio([encoder.encode(pcm)], seq=n, timestamp=960 * n, level=30, seats=[3, 1])
+        for n, pcm in enumerate(frames(sound))
+    ]
+
+
+def hear(datagrams: list[bytes], *, lost: frozenset[int] = frozenset()) -> tuple[Playout, list[Frame]]:
+    """Each datagram arrives 5 ms before a deadline of the playout."""
+    playout = Playout(0)
+    heard: list[Frame] = []
+    for n, datagram in enumerate(datagrams):
+        now_us = n * FRAME_US
+        if n not in lost:
+            playout.put(datagram, now_us - 5_000)
+        heard += playout.take_due(now_us)
+    return playout, heard
+
+
+def test_every_20_ms_a_frame_with_its_deadline() -> None:
+    sound = voice(1, 2.0)
+    playout, heard = hear(stream(sound))
+    assert [frame.due_us for frame in heard] == [n * FRAME_US for n in range(100)]
+    pcm = np.concatenate([np.asarray(frame.pcm) for frame in heard])
+    assert correlation(pcm, sound) > 0.9
+    assert heard[50].seats == (3, 1)
+    assert playout.stats.concealed == 0
+    assert playout.stats.played == 100
+
+
+def test_single_losses_are_recovered_from_the_next_packet() -> None:
+    playout, heard = hear(stream(voice(2, 3.0)), lost=frozenset(range(20, 140, 10)))
+    stats = playout.stats
+    assert stats.recovered + stats.concealed >= 12
+    assert stats.recovered > 6
+    assert len(heard) == 150
+
+
+def test_schedule_catches_up_three_periods() -> None:
+    schedule = Schedule(0)
+    assert schedule.due(0) == 1
+    assert schedule.due(10_000) == 0
+    assert schedule.due(60_000) == MAX_CATCH_UP == 3
+    assert schedule.resyncs == 0
+    assert schedule.next_us == 80_000
+
+
+def test_schedule_starts_anew_after_a_long_delay() -> None:
+    schedule = Schedule(0)
+    schedule.due(0)
+    assert schedule.due(1_005_000) == 3
+    assert (schedule.resyncs, schedule.skipped) == (1, 47)
+    assert schedule.next_us == 1_025_000
+    assert schedule.due(1_025_000) == 1
+
+
+def test_a_timer_may_come_a_millisecond_early() -> None:
+    schedule = Schedule(20_000)
+    assert schedule.due(18_999) == 0
+    assert schedule.due(19_000) == 1
+    assert schedule.next_us == 40_000
+
+
+@given(st.lists(st.integers(0, 58_999), max_size=200))
+def test_delays_below_the_limit_never_add_up(delays: list[int]) -> None:
+    schedule = Schedule(0)
+    pulled = 0
+    now_us = 0
+    for n, delay_us in enumerate(delays):
+        now_us = max(now_us, n * FRAME_US + delay_us)
+        pulled += schedule.due(now_us)
+        assert schedule.next_us == pulled * FRAME_US
+    assert schedule.resyncs == 0
+    assert pulled == (now_us + 1_000) // FRAME_US + 1 if delays else pulled == 0
+
+
+def test_playout_goes_on_after_its_process_was_stopped() -> None:
+    datagrams = stream(voice(3, 4.0))
+    playout = Playout(0)
+    heard: list[Frame] = []
+    for n, datagram in enumerate(datagrams):
+        playout.put(datagram, n * FRAME_US)
+        if not 50 <= n < 75:
+            heard += playout.take_due(n * FRAME_US + 5_000)
+    assert playout.stats.resyncs == 1
+    assert playout.stats.skipped in (22, 23)
+    assert all(frame.status == "frame" for frame in heard[-40:])
+    assert playout.stats.delay_ms < 400
+
+
+def test_garbage_is_counted_and_does_no_harm() -> None:
+    playout, _ = hear(stream(voice(4, 0.4)))
+    for garbage in (b"", b"\x00", b"\x01\x01", bytes(1200), b"\x00\x01\xff\xff", b"\x00\x02" + bytes(12)):
+        playout.put(garbage, 500_000)
+    assert playout.stats.malformed == 6
+    assert len(playout.take_due(420_000)) <= 3
+
+
+def down(seq: int, *, frame: bytes = SOUND, **fields: bool) -> bytes:
+    return pack_audio([frame], seq=seq, timestamp=(960 * seq) & 0xFFFF_FFFF, level=30, seats=[], **fields)
+
+
+def report_of(arrivals: Arrivals) -> Report | None:
+    data = arrivals.take_report(0, 40)
+    return None if data is None else parse_report(data)
+
+
+def test_report_counts_an_interval_only() -> None:
+    arrivals = Arrivals()
+    assert report_of(arrivals) is None
+    for seq in (65533, 65534, 0, 1, 1):
+        arrivals.note(down(seq), "ok" if seq != 1 else "duplicate" if arrivals._received > 3 else "ok", 0)
+    first = report_of(arrivals)
+    assert first is not None
+    assert (first.highest_seq, first.received, first.lost) == (1, 4, 1)
+    assert report_of(arrivals) is None
+    for seq in (2, 5):
+        arrivals.note(down(seq), "ok", 0)
+    second = report_of(arrivals)
+    assert second is not None
+    assert (second.highest_seq, second.received, second.lost) == (5, 2, 2)
+
+
+def test_jumps_after_silence_and_to_another_source_are_no_loss() -> None:
+    arrivals = Arrivals()
+    arrivals.note(down(10), "ok", 0)
+    arrivals.note(down(11, frame=b"\x78"), "ok", 0)
+    arrivals.note(down(60), "ok", 0)
+    arrivals.note(down(90, source_changed=True), "ok", 0)
+    arrivals.note(down(92), "ok", 0)
+    report = report_of(arrivals)
+    assert report is not None
+    assert (report.received, report.lost) == (5, 1)
+
+
+def test_report_tells_the_spread_of_arrivals() -> None:
+    arrivals = Arrivals()
+    for seq in range(100):
+        arrivals.note(down(seq), "ok", seq * FRAME_US + (30_000 if seq % 10 == 0 else 0))
+    report = report_of(arrivals)
+    assert report is not None
+    assert report.jitter_ms == 30
+    assert report.delay_ms == 40
+
+
+def test_a_restart_begins_anew() -> None:
+    arrivals = Arrivals()
+    arrivals.note(down(1000), "ok", 0)
+    arrivals.note(down(5), "restart", 0)
+    report = report_of(arrivals)
+    assert report is not None
+    assert (report.highest_seq, report.received, report.lost) == (5, 1, 0)
+
+
+class Desk:
+    """A player with what it hands out."""
+
+    def __init__(self, *, spread: float = 0.0) -> None:
+        loop = asyncio.get_running_loop()
+        self.clock = lambda: round(loop.time() * 1_000_000)
+        self.start_us = self.clock()
+        self.frames: list[tuple[int, Frame]] = []
+        self.reports: list[int] = []
+        self.is_speaker = False
+        self.player = Player(
+            Playout(self.start_us),
+            self.clock,
+            on_frame=lambda frame: self.frames.append((self.clock() - self.start_us, frame)),
+            on_report=lambda _: self.reports.append(self.clock() - self.start_us),
+            is_speaker=lambda: self.is_speaker,
+            spread=spread,
+        )
+
+
+def test_player_pulls_on_time_and_reports_by_role() -> None:
+    async def story() -> None:
+        desk = Desk(spread=0.5)
+        for n in range(1500):
+            desk.is_speaker = n >= 1000
+            desk.player.playout.put(down(n), desk.clock())
+            await asyncio.sleep(0.02)
+        desk.player.stop()
+        await asyncio.sleep(1)
+        assert [at for at, _ in desk.frames] == [n * FRAME_US for n in range(len(desk.frames))]
+        assert 1500 <= len(desk.frames) <= 1501
+        listening = [at for at in desk.reports if at <= 20_000_000]
+        assert listening == [pytest.approx(LISTENER_REPORT_US * f, abs=40_000) for f in (1.5, 2.5, 3.5)]
+        speaking = [at for at in desk.reports if at > 21_500_000]
+        steps = np.diff(speaking)
+        assert len(steps) >= 6
+        assert np.allclose(steps, SPEAKER_REPORT_US, atol=40_000)
+
+    run(story())
+
+
+def test_no_report_on_nothing() -> None:
+    async def story() -> None:
+        desk = Desk()
+        await asyncio.sleep(12)
+        desk.player.stop()
+        assert desk.reports == []
+        assert len(desk.frames) == 601
+        assert desk.frames[-1][1].status == "silence"
+        assert desk.frames[-1][1].level == 127
+
+    run(story())
