@@ -1,51 +1,68 @@
 # Every target does its own set-up in .venv; `make demo` and `make test` are the two that matter.
 
-PYTHON ?= python3
-VENV   := .venv
-BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
-SOURCES := pyproject.toml setup.py $(wildcard spacecore/*.pyx spacecore/*.pxd bench/*.pyx)
+PYTHON  ?= python3
+VENV    := .venv
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.installed
+PIP     := $(BIN)/python -m pip --quiet --disable-pip-version-check
+SOURCES := pyproject.toml setup.py $(wildcard spacecore/*.pyx spacecore/*.pxd spacecore/*.pxi bench/*.pyx)
 
+.DEFAULT_GOAL := install
 .PHONY: install demo test bench bench-compare lint clean check-tools
 
 install: $(STAMP)
 
-# The tools that cannot be installed into a virtual environment, each with the line that brings it.
+# What cannot be installed into a virtual environment, all that is missing at once, with the line that brings it.
+# PYTHON=python3.12 asks for python3.12-dev and so on. Where python3 itself is missing, Debian's packages of its
+# headers and of venv are named too: nothing tells whether they are there.
 check-tools:
-	@command -v $(PYTHON) >/dev/null 2>&1 || { \
-	  echo "make: $(PYTHON) is missing. On Debian or Ubuntu:  sudo apt-get install -y python3"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "make: $(PYTHON) is $$($(PYTHON) -V 2>&1), and 3.11 or newer is needed. Name another:  make PYTHON=python3.12"; exit 1; }
-	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
-	  echo "make: the venv module is missing. On Debian or Ubuntu:  sudo apt-get install -y python3-venv"; exit 1; }
-	@command -v $${CC:-gcc} >/dev/null 2>&1 || { \
-	  echo "make: a C compiler is missing ($${CC:-gcc}). On Debian or Ubuntu:  sudo apt-get install -y gcc"; exit 1; }
-	@printf '#include <stdlib.h>\n' | $${CC:-gcc} -E -x c - >/dev/null 2>&1 || { \
-	  echo "make: the C library's headers are missing. On Debian or Ubuntu:  sudo apt-get install -y libc6-dev"; exit 1; }
-	@test -f "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" || { \
-	  echo "make: Python.h is missing. On Debian or Ubuntu:  sudo apt-get install -y python3-dev"; exit 1; }
+	@missing=""; packages=""; \
+	lacks() { missing="$$missing  - $$1\n"; packages="$$packages $$2"; }; \
+	python="$(notdir $(PYTHON))"; \
+	if ! command -v $(PYTHON) >/dev/null 2>&1; then \
+	  lacks "$(PYTHON), Python 3.11 or newer" "$$python $$python-dev $$python-venv"; \
+	elif ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+	  echo "make: $(PYTHON) is $$($(PYTHON) -V 2>&1); 3.11 or newer is needed. Name another:  make PYTHON=python3.12" >&2; \
+	  exit 1; \
+	else \
+	  $(PYTHON) -c 'import venv, ensurepip' >/dev/null 2>&1 || lacks "Python's venv module with ensurepip" "$$python-venv"; \
+	  test -f "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" \
+	    || lacks "Python's headers (Python.h)" "$$python-dev"; \
+	fi; \
+	if ! command -v $${CC:-gcc} >/dev/null 2>&1; then \
+	  lacks "a C compiler ($${CC:-gcc})" "gcc libc6-dev"; \
+	elif ! printf '#include <stdlib.h>\n' | $${CC:-gcc} -E -x c - >/dev/null 2>&1; then \
+	  lacks "the C library's headers (stdlib.h)" "libc6-dev"; \
+	fi; \
+	if [ -n "$$missing" ]; then \
+	  printf "make: this machine lacks\n$$missing" >&2; \
+	  echo "On Debian or Ubuntu:  sudo apt-get install -y$$packages" >&2; \
+	  exit 1; \
+	fi
 
 $(BIN)/python: | check-tools
 	$(PYTHON) -m venv $(VENV)
 
 $(STAMP): $(SOURCES) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip "setuptools>=77,<85" "cython>=3.1,<3.4"
-	SPACECORE_STRICT=1 SPACECORE_BENCH=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable ".[dev]"
+	$(PIP) install --upgrade pip "setuptools>=77,<85" "cython>=3.1,<3.4"
+	SPACECORE_BENCH=1 $(PIP) install --no-build-isolation --editable ".[dev]"
 	@touch $@
 
 demo: install
 	$(BIN)/spaces demo
 
+# The last two run every benchmark once, so that none of them rots; their figures mean nothing here.
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 	$(BIN)/python -m pytest bench --benchmark-disable -q
+	$(BIN)/python -m bench.room --ticks 20 --room 2:1 --json >/dev/null
 
 bench: install
 	$(BIN)/python -m pytest bench --benchmark-only
 	$(BIN)/python -m bench.room
 
 bench-compare: install
-	@test -n "$(BASE)" || { echo "make: name the commit to compare with:  make bench-compare BASE=<commit>"; exit 1; }
+	@test -n "$(BASE)" || { echo "make: name the commit to compare with:  make bench-compare BASE=<commit>" >&2; exit 1; }
 	$(BIN)/python -m bench.compare --base "$(BASE)"
 
 lint: install
@@ -55,4 +72,5 @@ lint: install
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
-	find spacecore bench signaling tests -name '*.so' -delete -o -name '__pycache__' -type d -prune -exec rm -rf {} +
+	find spacecore bench signaling tests \( -name '*.so' -o -name '*.c' \) -type f -delete
+	find spacecore bench signaling tests -name '__pycache__' -type d -prune -exec rm -rf {} +
