@@ -1,0 +1,317 @@
+"""An asyncio client of `spaces/1`, written from docs/protocol.md alone over aioquic's asyncio API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from aioquic.asyncio.client import connect as quic_connect
+
+from tests.foreign.link import ClosedError, Link, NotPinnedError, configuration
+from tests.foreign.opus import Samples
+from tests.foreign.room import Room, Welcome, item
+from tests.foreign.voice import Voice
+from tests.foreign.wire import (
+    Audio,
+    ErrorCode,
+    Event,
+    Message,
+    Reply,
+    Request,
+    WireError,
+    parse_datagram,
+)
+
+LISTENER, SPEAKER, HOST = 0, 1, 2
+ANSWER_S = 5.0
+MAX_KEPT_EVENTS = 1000
+
+
+class RefusedError(Exception):
+    """The server answered with `error`; a code that is not known counts as `internal`."""
+
+    def __init__(self, code: int, message: str = "", retry_after_ms: int = 0) -> None:
+        self.code = ErrorCode(code) if code in set(ErrorCode) else ErrorCode.INTERNAL
+        self.retry_after_ms = retry_after_ms
+        super().__init__(f"{self.code.name.lower()}: {message}")
+
+
+class ForeignClient:
+    """One connection. Requests are coroutines; `until` waits for what events bring."""
+
+    def __init__(self, link: Link) -> None:
+        self.welcome: Welcome | None = None
+        self.room: Room | None = None
+        self.closed: ClosedError | None = None
+        self.removed: str | None = None
+        self.ended: str | None = None
+        self.closing: str | None = None
+        self.expiring_in_ms: int | None = None
+        self.events: list[Message] = []
+        self.dropped_datagrams = self.reports_from_server = 0
+        self.link = link
+        self.voice = Voice(self._send_audio)
+        self._early: list[Message] = []
+        self._next_id = 1
+        self._answers: dict[int, asyncio.Future[Message]] = {}
+        self._watchers: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+        link.on_message, link.on_datagram, link.on_closed = self._message, self._datagram, self._over
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls, host: str, port: int, *, fingerprint: str | None = None
+    ) -> AsyncGenerator[ForeignClient, None]:
+        """A connection without `hello`; it is closed with 0x0 at the end."""
+        config = configuration(pinned=fingerprint is not None)
+        make = partial(Link, fingerprint=fingerprint)
+        async with quic_connect(host, port, configuration=config, create_protocol=make) as link:
+            if not isinstance(link, Link):
+                raise TypeError(f"aioquic made a {type(link)} where a Link was asked for")
+            if link.refused is not None:
+                raise NotPinnedError(str(link.refused))
+            client = cls(link)
+            try:
+                yield client
+            finally:
+                await client._stop()
+
+    async def _stop(self) -> None:
+        self.link.stop_keep_alive()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def until(self, predicate: Callable[[], bool], timeout_s: float = ANSWER_S) -> None:
+        """Wait until the predicate holds; it is looked at after each thing that arrives."""
+        if predicate():
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        watcher = (predicate, future)
+        self._watchers.append(watcher)
+        try:
+            await asyncio.wait_for(future, timeout_s)
+        finally:
+            self._watchers.remove(watcher)
+
+    def _notify(self) -> None:
+        for predicate, future in self._watchers:
+            if not future.done() and predicate():
+                future.set_result(None)
+
+    # requests
+
+    async def request(self, number: int, *fields: Any) -> Message:
+        """Send a request and wait for its answer, wherever it comes among the events."""
+        if self.closed is not None:
+            raise self.closed
+        id_, self._next_id = self._next_id, self._next_id + 1
+        future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._answers[id_] = future
+        try:
+            self.link.send([int(number), id_, *fields])
+            answer = await asyncio.wait_for(future, ANSWER_S)
+        finally:
+            del self._answers[id_]
+        if answer[0] == Reply.ERROR:
+            raise RefusedError(*answer[2:5])
+        return answer
+
+    async def hello(self, token: str, name: str = "") -> Welcome:
+        """Say who I am; then the loudspeaker, the PINGs and the reports begin."""
+        can = {"bundle": 3, "redundancy": 2, "reports": 1}
+        answer = await self.request(Request.HELLO, token, "foreign/1", name, can)
+        self.welcome = Welcome(*answer[2:8])
+        server = self.welcome.capabilities
+        self.link.keep_alive(server.get("keep_alive_ms", 10_000))
+        self.voice.uplink.redundancy = min(1, server.get("redundancy", 0))
+        self._start(self.voice.hear(self._notify))
+        if server.get("reports", 0):
+            self._start(self._report())
+        return self.welcome
+
+    async def renew(self, token: str) -> None:
+        """Give a fresh token for the same subject."""
+        await self.request(Request.RENEW, token)
+
+    async def open(self, title: str) -> Room:
+        """Open a Space and host it."""
+        self._early = []
+        await self.request(Request.OPEN, title)
+        return self._in_room()
+
+    async def list_spaces(self) -> list[Message]:
+        """All live Spaces: rows of space, title, host_name, people."""
+        rows: list[Message] = []
+        after: bytes | None = None
+        while True:
+            answer = await self.request(Request.LIST, 50, after)
+            rows += answer[2]
+            after = item(answer, 3, None)
+            if after is None:
+                return rows
+
+    async def join(self, space: bytes) -> Room:
+        """Enter a Space as a listener, or get a fresh snapshot of the one I am in."""
+        self._early = []
+        answer = await self.request(Request.JOIN, space)
+        if answer[0] == Reply.ELSEWHERE:
+            raise RefusedError(ErrorCode.NO_SUCH_SPACE, f"the Space is at {answer[2]}; connect there")
+        return self._in_room()
+
+    def _in_room(self) -> Room:
+        if self.room is None:
+            raise RefusedError(ErrorCode.SPACE_ENDED, "the Space ended at once")
+        return self.room
+
+    async def leave(self) -> None:
+        """Leave the Space."""
+        await self.request(Request.LEAVE)
+        self.room = None
+
+    async def ask(self) -> None:
+        """Ask to speak."""
+        await self.request(Request.ASK)
+
+    async def admit(self, user: str) -> None:
+        """Let somebody who asked speak."""
+        await self.request(Request.ADMIT, user)
+
+    async def decline(self, user: str) -> None:
+        """Take somebody off the queue; my own id withdraws."""
+        await self.request(Request.DECLINE, user)
+
+    async def mute(self, user: str = "") -> None:
+        """Silence a voice; mine if no other is named."""
+        await self.request(Request.MUTE, user)
+        if not user or (self.welcome is not None and user == self.welcome.user):
+            self.voice.hush()
+
+    async def unmute(self) -> None:
+        """Speak again."""
+        await self.request(Request.UNMUTE)
+
+    async def move(self, user: str = "") -> None:
+        """Back from the stage to the listeners."""
+        await self.request(Request.MOVE, user)
+
+    async def remove(self, user: str) -> None:
+        """Remove somebody for as long as the Space lives."""
+        await self.request(Request.REMOVE, user)
+
+    async def end(self) -> None:
+        """End the Space for everybody."""
+        await self.request(Request.END)
+
+    async def people(self) -> list[Message]:
+        """Everybody in the Space: rows of user, name."""
+        rows: list[Message] = []
+        after = ""
+        while True:
+            answer = await self.request(Request.PEOPLE, after)
+            rows += answer[2]
+            after = item(answer, 3, "")
+            if not after:
+                return rows
+
+    # what arrives
+
+    def _message(self, message: Message) -> None:
+        number, id_or_serial = message[:2]
+        if number == Reply.JOINED:
+            self._joined(message)
+        if number == Reply.ERROR or (isinstance(number, int) and 64 <= number <= 95):
+            future = self._answers.get(id_or_serial)
+            if future is not None and not future.done():
+                future.set_result(message)
+        else:
+            self._event(message)
+        self._notify()
+
+    def _joined(self, message: Message) -> None:
+        """A snapshot; events that came before it and are newer still count."""
+        seat_before = self.room.seat if self.room is not None else None
+        self.room = Room.of(message)
+        if self.room.seat != seat_before:
+            self.voice.uplink.restart()
+        early, self._early = self._early, []
+        for event in early:
+            self._numbered(event)
+
+    def _event(self, message: Message) -> None:
+        self.events.append(message)
+        del self.events[:-MAX_KEPT_EVENTS]
+        number = message[0]
+        if number in (Event.STAGE, Event.QUEUE, Event.AUDIENCE):
+            self._numbered(message)
+        elif number == Event.YOU and self.room is not None:
+            seat = item(message, 3, None)
+            if seat != self.room.seat:
+                self.voice.uplink.restart()
+            self.room.role, self.room.seat = message[2], seat
+            self.room.muted = item(message, 4, False)
+        elif number == Event.REMOVED:
+            self.removed, self.room = item(message, 2, ""), None
+        elif number == Event.ENDED:
+            self.ended, self.room = item(message, 2, ""), None
+        elif number == Event.TOKEN_EXPIRING:
+            self.expiring_in_ms = message[2]
+        elif number == Event.CLOSING:
+            self.closing = item(message, 2, "")
+
+    def _numbered(self, message: Message) -> None:
+        """An event to everybody; where some were missed, ask for a fresh snapshot."""
+        if self.room is None:
+            self._early = [*self._early[-99:], message]
+        elif not self.room.apply(message):
+            self._start(self.join(self.room.space))
+
+    def _datagram(self, data: bytes) -> None:
+        try:
+            packet = parse_datagram(data, down=True)
+        except WireError:
+            self.dropped_datagrams += 1
+            return
+        if isinstance(packet, Audio):
+            self.voice.downlink.put(packet, asyncio.get_running_loop().time())
+        else:
+            self.reports_from_server += 1
+        self._notify()
+
+    def _over(self, closed: ClosedError) -> None:
+        self.closed, self.room = closed, None
+        for future in self._answers.values():
+            if not future.done():
+                future.set_exception(closed)
+        self._notify()
+
+    # audio
+
+    def may_speak(self) -> bool:
+        """Whether audio would be taken from me now."""
+        return self.room is not None and self.room.seat is not None and not self.room.muted
+
+    async def speak(self, pcm: Samples) -> int:
+        """Send a sound at the pace of a microphone; the number of datagrams sent."""
+        return await self.voice.speak(pcm, self.may_speak)
+
+    def _send_audio(self, datagram: bytes) -> None:
+        limits = self.welcome.limits if self.welcome is not None else {}
+        if self.closed is None and len(datagram) <= limits.get("datagram_bytes", 1170):
+            self.link.send_datagram(datagram)
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            report = self.voice.downlink.report()
+            if report is not None:
+                self.link.send_datagram(report.pack())
+
+    def _start(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,277 @@
+"""The wire of `spaces/1`: framing and msgpack of the control stream, and datagrams with struct."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import msgpack
+
+from tests.foreign.opus import MAX_FRAME_BYTES
+
+ALPN = "spaces/1"
+MAX_MESSAGE_BYTES = 16_384
+MAX_DATAGRAM_BYTES = 1200
+
+Message = list[Any]
+
+
+class Request(IntEnum):
+    """Numbers of messages up."""
+
+    HELLO = 1
+    RENEW = 2
+    OPEN = 3
+    LIST = 4
+    JOIN = 5
+    LEAVE = 6
+    ASK = 7
+    ADMIT = 8
+    DECLINE = 9
+    MUTE = 10
+    UNMUTE = 11
+    MOVE = 12
+    REMOVE = 13
+    END = 14
+    PEOPLE = 15
+
+
+class Reply(IntEnum):
+    """Numbers of answers."""
+
+    WELCOME = 64
+    OK = 65
+    JOINED = 66
+    SPACES = 67
+    ELSEWHERE = 68
+    PEOPLE = 69
+    ERROR = 127
+
+
+class Event(IntEnum):
+    """Numbers of events."""
+
+    STAGE = 96
+    QUEUE = 97
+    AUDIENCE = 98
+    YOU = 99
+    REMOVED = 100
+    ENDED = 101
+    TOKEN_EXPIRING = 112
+    CLOSING = 113
+
+
+class ErrorCode(IntEnum):
+    """Codes of `error`."""
+
+    MALFORMED = 1
+    TOO_LARGE = 2
+    UNKNOWN_MESSAGE = 3
+    NOT_AUTHENTICATED = 4
+    BAD_TOKEN = 5
+    TOKEN_EXPIRED = 6
+    NOT_PERMITTED = 7
+    NO_SUCH_SPACE = 8
+    ALREADY_IN_SPACE = 9
+    NOT_IN_SPACE = 10
+    NO_SUCH_PERSON = 11
+    STAGE_FULL = 12
+    QUEUE_FULL = 13
+    BAD_VALUE = 14
+    SPACE_ENDED = 15
+    BUSY = 16
+    REMOVED = 17
+    ALREADY_ASKED = 18
+    NOT_ASKED = 19
+    WRONG_SUBJECT = 20
+    INTERNAL = 21
+    TOO_MANY_SPACES = 22
+    ALREADY_HOSTING = 23
+
+
+class CloseCode(IntEnum):
+    """Codes of the application's CONNECTION_CLOSE."""
+
+    DONE = 0x0
+    PROTOCOL_ERROR = 0x1
+    HELLO_TIMEOUT = 0x2
+    BAD_TOKEN = 0x3
+    TOKEN_EXPIRED = 0x4
+    REMOVED = 0x5
+    REPLACED = 0x6
+    SERVER_STOPPING = 0x7
+    OVERLOADED = 0x8
+    TOO_SLOW = 0x9
+    INTERNAL = 0xA
+
+
+class WireError(Exception):
+    """Bytes that are not `spaces/1`."""
+
+
+def enframe(message: Message) -> bytes:
+    """A message with its length before it, as it goes on stream 0."""
+    body: bytes = msgpack.packb(message, use_bin_type=True)
+    if len(body) > MAX_MESSAGE_BYTES:
+        raise WireError(f"a message of {len(body)} bytes; {MAX_MESSAGE_BYTES} is the limit; send less")
+    return struct.pack(">H", len(body)) + body
+
+
+def unpack(body: bytes) -> Message:
+    """The array of one message, within the bounds of the page."""
+    try:
+        message = msgpack.unpackb(
+            body,
+            raw=False,
+            strict_map_key=True,
+            max_str_len=8192,
+            max_bin_len=1024,
+            max_array_len=128,
+            max_map_len=32,
+            max_ext_len=0,
+        )
+    except (ValueError, msgpack.UnpackException) as problem:
+        raise WireError(f"not a message: {problem}") from problem
+    if not isinstance(message, list) or len(message) < 2:
+        raise WireError("a message is an array of a number, an id or serial, and fields")
+    return message
+
+
+class Unframer:
+    """Collects the stream until messages are whole."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The bodies of the messages that have become whole with these bytes."""
+        self._bytes += data
+        bodies = []
+        while len(self._bytes) >= 2:
+            size = int.from_bytes(self._bytes[:2], "big")
+            if not 1 <= size <= MAX_MESSAGE_BYTES:
+                raise WireError(f"a message length of {size}; 1 to {MAX_MESSAGE_BYTES} is allowed")
+            if len(self._bytes) < 2 + size:
+                break
+            bodies.append(bytes(self._bytes[2 : 2 + size]))
+            del self._bytes[: 2 + size]
+        return bodies
+
+
+_AUDIO = struct.Struct(">BBHHIBb")
+_REPORT = struct.Struct(">BBHHHHHH")
+
+_SOURCE_CHANGED, _STEREO, _DISTANCE_2 = 0x40, 0x80, 0x100
+
+
+@dataclass(frozen=True)
+class Audio:
+    """An audio datagram; `seats` is None on the way up."""
+
+    seq: int
+    timestamp: int
+    new: tuple[bytes, ...]
+    voice: bool = False
+    level: int = 127
+    gain_quarter_db: int = 0
+    seats: tuple[int, ...] | None = None
+    redundant: tuple[bytes, ...] = ()
+    prime: tuple[bytes, ...] = ()
+    source_changed: bool = False
+    stereo: bool = False
+    distance_2: bool = False
+
+    def pack(self) -> bytes:
+        """The bytes of the datagram."""
+        flags = len(self.new) | len(self.redundant) << 2 | len(self.prime) << 4
+        flags |= _SOURCE_CHANGED * self.source_changed | _STEREO * self.stereo
+        flags |= _DISTANCE_2 * self.distance_2
+        level = self.level | 0x80 * self.voice
+        out = bytearray(_AUDIO.pack(0, 1, flags, self.seq, self.timestamp, level, self.gain_quarter_db))
+        if self.seats is not None:
+            out += bytes([len(self.seats), *self.seats])
+        frames = [*self.redundant, *self.prime, *self.new]
+        for frame in frames[:-1]:
+            out += struct.pack(">H", len(frame)) + frame
+        return bytes(out + frames[-1])
+
+
+@dataclass(frozen=True)
+class Report:
+    """A receiver report."""
+
+    highest_seq: int
+    received: int
+    lost: int
+    concealed: int
+    jitter_ms: int
+    delay_ms: int
+
+    def pack(self) -> bytes:
+        """The bytes of the datagram; counts stop at 65535."""
+        counts = (self.received, self.lost, self.concealed, self.jitter_ms, self.delay_ms)
+        return _REPORT.pack(0, 2, self.highest_seq, *(min(count, 65_535) for count in counts))
+
+
+def _frames(data: bytes, count: int) -> list[bytes]:
+    """`count` frames, all but the last with their length before them."""
+    frames, at = [], 0
+    for _ in range(count - 1):
+        if at + 2 > len(data):
+            raise WireError("an audio datagram ends inside the length of a frame")
+        size = int.from_bytes(data[at : at + 2], "big")
+        frames.append(data[at + 2 : at + 2 + size])
+        if len(frames[-1]) != size:
+            raise WireError("an audio datagram ends inside a frame")
+        at += 2 + size
+    frames.append(data[at:])
+    if any(not 1 <= len(frame) <= MAX_FRAME_BYTES for frame in frames):
+        raise WireError(f"an audio frame is not of 1 to {MAX_FRAME_BYTES} bytes")
+    return frames
+
+
+def _audio(data: bytes, *, down: bool) -> Audio:
+    """An audio datagram whose type and kind are known."""
+    if len(data) < _AUDIO.size + down:
+        raise WireError(f"an audio datagram of {len(data)} bytes is shorter than its header")
+    _, _, flags, seq, timestamp, level, gain = _AUDIO.unpack_from(data)
+    new, redundant, prime = flags & 3, flags >> 2 & 3, flags >> 4 & 3
+    if new == 0 or redundant == 3 or prime == 3:
+        raise WireError(f"flags 0x{flags:04x} count a number of frames that is not allowed")
+    at = _AUDIO.size
+    seats: tuple[int, ...] | None = None
+    if down:
+        seats = tuple(data[at + 1 : at + 1 + data[at]])
+        if len(seats) != data[at]:
+            raise WireError("an audio datagram ends inside its seats")
+        at += 1 + len(seats)
+    frames = _frames(data[at:], new + redundant + prime)
+    return Audio(
+        seq=seq,
+        timestamp=timestamp,
+        voice=bool(level & 0x80),
+        level=level & 0x7F,
+        gain_quarter_db=gain,
+        seats=seats,
+        redundant=tuple(frames[:redundant]),
+        prime=tuple(frames[redundant : redundant + prime]),
+        new=tuple(frames[redundant + prime :]),
+        source_changed=bool(flags & _SOURCE_CHANGED),
+        stereo=bool(flags & _STEREO),
+        distance_2=bool(flags & _DISTANCE_2),
+    )
+
+
+def parse_datagram(data: bytes, *, down: bool) -> Audio | Report:
+    """A datagram; WireError where the page says to count and drop it."""
+    if not 2 <= len(data) <= MAX_DATAGRAM_BYTES or data[0] != 0:
+        raise WireError("not a datagram of spaces/1")
+    if data[1] == 1:
+        return _audio(data, down=down)
+    if data[1] == 2:
+        if len(data) < _REPORT.size:
+            raise WireError(f"a report of {len(data)} bytes is shorter than {_REPORT.size}")
+        return Report(*_REPORT.unpack_from(data)[2:])
+    raise WireError(f"kind {data[1]} is not known")
