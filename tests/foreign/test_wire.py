@@ -175,6 +175,7 @@ def _sound(seconds: float, hertz: float = 220) -> Samples:
 def _sent(pcm: Samples, *, redundancy: int = 0, timestamp: int = 2**32 - 4800) -> list[Audio]:
     uplink = Uplink(Encoder(), redundancy=redundancy)
     datagrams = [uplink.capture(pcm[at : at + 960], timestamp + at) for at in range(0, len(pcm) - 959, 960)]
+    datagrams.append(uplink.hush(timestamp + len(pcm) // 960 * 960))
     return [
         packet
         for datagram in datagrams
