@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from signaling.quic.driver import LinkHandle
-from signaling.quic.events import Closed
+from signaling.quic.events import Cause, Closed
 from signaling.server.counts import Counts
 from signaling.server.session import Session
 
@@ -70,9 +70,14 @@ class Connection:
     def on_closed(self, closed: Closed, now_us: int) -> None:
         """The link is over."""
         self._counts.connections_closed += 1
+        if closed.by_peer:
+            self._counts.closes["peer"] += 1
+        elif closed.cause is not Cause.APPLICATION:
+            self._counts.closes[closed.cause] += 1
         stats = self._handle.stats
         self._counts.audio_dropped += stats.audio_dropped
         self._counts.audio_oversized += stats.audio_oversized
+        self._counts.streams_refused += stats.streams_refused
         self._counts.control_bytes_in += stats.control_bytes_in
         self._counts.control_bytes_out += stats.control_bytes_out
         self._on_gone(self)

@@ -14,7 +14,8 @@ class Counts:
 
     connections_opened: int = 0
     connections_closed: int = 0
-    closes: Counter[str] = field(default_factory=Counter)  # closes of our own, by the word of the close code
+    # By the word of our own close code; else peer (they closed), idle, transport or socket.
+    closes: Counter[str] = field(default_factory=Counter)
     requests: int = 0
     refused: Counter[str] = field(default_factory=Counter)  # errors answered, by the word of their code
     messages_malformed: int = 0  # control messages that could not be decoded
@@ -45,5 +46,6 @@ class Counts:
     encodes: int = 0
     audio_dropped: int = 0  # of connections that are closed: dropped as the oldest of a full queue
     audio_oversized: int = 0
+    streams_refused: int = 0
     control_bytes_in: int = 0
     control_bytes_out: int = 0

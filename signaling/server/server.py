@@ -167,13 +167,13 @@ class Server:
             gate=listener.gate.stats,
             links=[connection.handle.stats for connection in self._connections.values()],
             rooms=[engine.stats for engine, _ in self._engines.values()],
+            store_refused=self.store.refused,
         )
         found["now_connections"] = len(self._connections)
         found["now_half_open"] = listener.gate.half_open
         found["now_spaces"] = len(self._directory)
         found["now_people"] = sum(len(hall) for _, hall in self._engines.values())
         found["now_store_operations"] = self.store.in_progress
-        found["store_refused"] = self.store.refused
         return found
 
     # Starting and stopping

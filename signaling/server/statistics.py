@@ -19,7 +19,13 @@ __all__ = ["Statistics", "collect", "zero"]
 Statistics = dict[str, int | float]
 """Counters since the start (they only grow) and, named `now_…`, gauges."""
 
-_SUMMED_LINK = ("audio_dropped", "audio_oversized", "control_bytes_in", "control_bytes_out")
+_SUMMED_LINK = (
+    "audio_dropped",
+    "audio_oversized",
+    "streams_refused",
+    "control_bytes_in",
+    "control_bytes_out",
+)
 _MICROSECONDS = 1_000_000
 
 
@@ -32,6 +38,7 @@ def collect(
     gate: GateStats,
     links: Iterable[LinkStats],
     rooms: Iterable[SpaceStats],
+    store_refused: int,
 ) -> Statistics:
     """Add up what is counted in many places. Reading changes nothing; it costs O(connections)."""
     found: Statistics = {}
@@ -58,6 +65,7 @@ def collect(
     for prefix, source in (("ticker", ticker), ("udp", driver), ("gate", gate)):
         for item in fields(source):
             found[f"{prefix}_{item.name}"] = getattr(source, item.name)
+    found["store_refused"] = store_refused
     found["cpu_s"] = time.process_time()
     return found
 
@@ -72,4 +80,5 @@ def zero() -> Statistics:
         gate=GateStats(),
         links=(),
         rooms=(),
+        store_refused=0,
     )

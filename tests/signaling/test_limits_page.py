@@ -1,0 +1,103 @@
+"""docs/limits.md and the code say the same: every limit, its default, and a counter that exists."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from signaling.config import AuthConfig, LimitsConfig
+from signaling.protocol import CloseCode, ErrorCode, bounds
+from signaling.quic.gate import GateLimits
+from signaling.quic.limits import LinkLimits
+from signaling.rules import SpaceLimits
+from signaling.server.statistics import zero
+
+PAGE = Path(__file__).parents[2] / "docs" / "limits.md"
+ROW = re.compile(r"^\| `([\w.]+)` \| (\S+) \| ([^|]+) \| (?:`(\w+)`|–) \|$")
+
+# What a server sets from its configuration: (dataclass, field) → (setting, how many of its units are one).
+SET_FROM = {
+    (LinkLimits, "audio_queue"): ("audio_queue", 1),
+    (LinkLimits, "control_backlog_bytes"): ("control_backlog_bytes", 1),
+    (LinkLimits, "idle_timeout_s"): ("idle_ms", 1_000),
+    (GateLimits, "half_open"): ("half_open", 1),
+    (GateLimits, "retry_above"): ("retry_above", 1),
+    (GateLimits, "connections"): ("connections", 1),
+    (GateLimits, "handshake_s"): ("handshake_ms", 1_000),
+    (SpaceLimits, "stage"): ("stage", 1),
+    (SpaceLimits, "queue"): ("queue", 1),
+    (SpaceLimits, "people"): ("people", 1),
+    (SpaceLimits, "title_chars"): ("title_chars", 1),
+    (SpaceLimits, "host_grace_us"): ("host_grace_ms", 0.001),
+}
+
+
+class Row(NamedTuple):
+    limit: str
+    default: str
+    effect: str
+    counter: str | None
+
+
+def rows() -> Iterator[Row]:
+    for line in PAGE.read_text().splitlines():
+        if line.startswith("| `"):
+            found = ROW.match(line)
+            assert found, f"not a row of the page's form: {line}"
+            yield Row(*found.groups())
+
+
+def value_of(limit: str) -> object:
+    section, _, name = limit.partition(".")
+    if section == "limits":
+        return getattr(LimitsConfig(), name)
+    if section == "auth":
+        return getattr(AuthConfig(), name)
+    module, _, name = limit.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError:
+        module, _, kind = module.rpartition(".")
+        return getattr(getattr(importlib.import_module(module), kind)(), name)
+
+
+@pytest.mark.parametrize("row", list(rows()), ids=lambda row: row.limit)
+def test_a_row_says_what_the_code_says(row: Row) -> None:
+    assert str(value_of(row.limit)) == row.default
+
+
+def test_every_limit_that_can_be_set_is_on_the_page_once() -> None:
+    named = [row.limit for row in rows()]
+    assert len(named) == len(set(named))
+    assert {name for name in named if name.startswith("limits.")} == {
+        f"limits.{item.name}" for item in fields(LimitsConfig)
+    }
+
+
+def test_every_bound_of_connections_spaces_and_messages_is_on_the_page() -> None:
+    named = {row.limit for row in rows()}
+    for kind in (LinkLimits, GateLimits, SpaceLimits):
+        for item in fields(kind):
+            setting, units = SET_FROM.get((kind, item.name), (None, 1))
+            if setting is None:
+                assert f"{kind.__module__}.{kind.__name__}.{item.name}" in named
+            else:
+                ours, theirs = getattr(LimitsConfig(), setting), getattr(kind(), item.name)
+                assert ours == theirs * units, f"limits.{setting} differs from {kind.__name__}.{item.name}"
+    for name in bounds.__all__:
+        if name.startswith("MAX_"):
+            assert f"signaling.protocol.bounds.{name}" in named
+
+
+def test_every_counter_on_the_page_exists() -> None:
+    known = set(zero())
+    known |= {f"refused_{code.name}" for code in ErrorCode} | {f"closes_{code.name}" for code in CloseCode}
+    known |= {"closes_idle"}
+    for row in rows():
+        assert row.counter is None or row.counter in known, row.counter
