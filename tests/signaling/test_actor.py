@@ -184,32 +184,6 @@ def test_joining_where_one_is_gives_a_fresh_snapshot_and_changes_nothing() -> No
     tell(story)
 
 
-def test_a_connection_is_in_one_space_and_a_person_hosts_one() -> None:
-    async def story(world: World) -> None:
-        host, space = await world.host()
-        _, other = await world.host("bo")
-        assert (await host.ask(wire.Open, "More")).code == ErrorCode.already_in_space
-        assert (await host.ask(wire.Join, other)).code == ErrorCode.already_in_space
-        second = await world.known("host")
-        assert (await second.ask(wire.Open, "More")).code == ErrorCode.already_hosting
-        assert isinstance(await host.ask(wire.End), wire.Ok)
-        assert (await second.ask(wire.Join, space)).code == ErrorCode.no_such_space
-        assert isinstance(await second.ask(wire.Open, "More"), wire.Joined)
-
-    tell(story)
-
-
-def test_there_are_no_more_spaces_than_the_limit() -> None:
-    async def story(world: World) -> None:
-        await world.host("a")
-        await world.host("b")
-        third = await world.known("c")
-        answer = await third.ask(wire.Open, "Tea")
-        assert (answer.code, answer.retry_after_ms > 0) == (ErrorCode.too_many_spaces, True)
-
-    tell(story, spaces=2)
-
-
 def test_a_speaker_who_is_lost_leaves_stage_and_room_at_once() -> None:
     async def story(world: World) -> None:
         host, space = await world.host()
@@ -370,21 +344,6 @@ def test_people_are_paged_in_order() -> None:
         assert [person.user for person in first.people] == ["host", "u0", "u1", "u2"]
         second = await host.ask(wire.ListPeople, first.more, 4)
         assert ([person.user for person in second.people], second.more) == (["u3", "u4"], "")
-
-    tell(story)
-
-
-def test_live_spaces_are_listed_the_latest_first() -> None:
-    async def story(world: World) -> None:
-        spaces = [(await world.host(f"h{number}"))[1] for number in range(5)]
-        ann = await world.listener("ann", spaces[4])
-        first = await ann.ask(wire.ListSpaces, 2)
-        second = await ann.ask(wire.ListSpaces, 2, first.more)
-        third = await ann.ask(wire.ListSpaces, 2, second.more)
-        listed = [row.space for page in (first, second, third) for row in page.spaces]
-        assert (listed, third.more) == (spaces[::-1], None)
-        assert [row.people for row in first.spaces] == [2, 1]
-        assert (await ann.ask(wire.ListSpaces, 2, b"short")).code == ErrorCode.bad_value
 
     tell(story)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from signaling.server.bucket import Bucket
 from signaling.server.counts import Counts
 from signaling.server.place import Place
 from signaling.server.session import Member, Session
-from tests.signaling.server_world import Caller, FakePeer, World
+from tests.signaling.server_world import FakePeer, World
 from tests.virtual.loop import run
 
 AUDIO = b"\x00\x01" + bytes(20)
@@ -325,115 +324,3 @@ def test_no_message_makes_the_server_raise(bodies: list[bytes], known: bool) -> 
         await world.end()
 
     run(story())
-
-
-def tell(story: Any, **limits: int) -> None:
-    """Run a story in a world of its own."""
-
-    async def whole() -> None:
-        world = World(limits=LimitsConfig(**limits))
-        await story(world)
-        await world.end()
-
-    run(whole())
-
-
-def test_a_bad_token_is_answered_and_the_connection_closed() -> None:
-    async def story(world: World) -> None:
-        for token, word in (("bad", "bad_token"), ("old", "token_expired")):
-            caller = world.call()
-            answer = await caller.ask(wire.Hello, token)
-            assert answer.code == ErrorCode[word]
-            assert caller.peer.closed is not None
-            assert caller.peer.closed[0] == CloseCode[word]
-
-    tell(story)
-
-
-def test_a_name_comes_from_the_token_else_from_hello() -> None:
-    async def story(world: World) -> None:
-        for token, given_name, name in (("a/Ann", "Other", "Ann"), ("b", "Bo", "Bo"), ("c", "", "c")):
-            assert (await world.call().ask(wire.Hello, token, "", given_name)).name == name
-
-    tell(story)
-
-
-def test_in_development_mode_an_empty_token_registers_a_user() -> None:
-    async def story(world: World) -> None:
-        welcome = await world.call().ask(wire.Hello, "", "", "Ann")
-        assert welcome.name == "Ann"
-        assert world.records.users == [welcome.user]
-        again = await world.call().ask(wire.Hello, welcome.token)
-        assert (again.user, again.name, again.token) == (welcome.user, "Ann", "")
-        world.authority.registers = False
-        assert (await world.call().ask(wire.Hello, "")).code == ErrorCode.bad_token
-
-    tell(story)
-
-
-def test_a_registration_that_the_store_refuses_may_be_tried_again() -> None:
-    async def story(world: World) -> None:
-        world.records.fails = OSError("disk")
-        caller = world.call()
-        answer = await caller.ask(wire.Hello, "")
-        assert (answer.code, caller.peer.closed) == (ErrorCode.internal, None)
-        world.records.fails = None
-        assert isinstance(await caller.ask(wire.Hello, ""), wire.Welcome)
-
-    tell(story)
-
-
-def test_welcome_says_limits_and_capabilities() -> None:
-    async def story(world: World) -> None:
-        welcome = await world.call().ask(wire.Hello, "ann/Ann/900")
-        assert welcome.token_expires_ms == 900_000
-        assert welcome.limits == {
-            "message_bytes": 16384, "datagram_bytes": 1170, "frame_ms": 20, "stage": 5, "queue": 100,
-            "title_chars": 100, "requests_per_s": 20,
-        }  # fmt: skip
-        assert welcome.capabilities["keep_alive_ms"] == 10_000
-
-    tell(story, stage=5)
-
-
-def test_renew_is_for_the_same_subject_only() -> None:
-    async def story(world: World) -> None:
-        ann = await world.known("ann/Ann/100")
-        assert (await ann.ask(wire.Renew, "bo")).code == ErrorCode.wrong_subject
-        assert (await ann.ask(wire.Renew, "bad")).code == ErrorCode.bad_token
-        assert isinstance(await ann.ask(wire.Renew, "ann/Ann/300"), wire.Ok)
-        await world.pass_time(101)
-        assert ann.peer.closed is None
-        await world.pass_time(200)
-        assert ann.peer.closed is not None
-        assert ann.peer.closed[0] == CloseCode.token_expired
-        assert len(ann.peer.take(wire.TokenExpiring)) == 1
-
-    tell(story)
-
-
-def test_requests_that_need_a_space_are_refused_outside() -> None:
-    async def story(world: World) -> None:
-        ann: Caller = await world.known("ann")
-        for kind in (wire.Leave, wire.Ask, wire.End, wire.ListPeople, wire.Mute):
-            assert (await ann.ask(kind)).code == ErrorCode.not_in_space
-        assert (await ann.ask(wire.Join, bytes(16))).code == ErrorCode.no_such_space
-
-    tell(story)
-
-
-def test_waiting_requests_of_a_connection_that_is_gone_are_forgotten() -> None:
-    async def story(world: World) -> None:
-        _, space = await world.host()
-        ann = await world.listener("ann", space)
-        world.records.gate.clear()
-        ann.send(wire.Ask)
-        ann.send(wire.Leave)
-        await asyncio.sleep(0)
-        await ann.hang_up()
-        world.records.gate.set()
-        await world.settle()
-        assert world.halls[space].session_of("ann") is None
-        assert world.counts.errors_caught == 0
-
-    tell(story)
