@@ -69,7 +69,7 @@ class Arrivals:
         self._delays.clear()
 
     def _advance(self, seq: int, frames: tuple[bytes, ...], source_changed: bool) -> None:
-        """Move the highest seq; a jump after silence or to another source is no loss, as numbers go on there."""
+        """Move the highest seq. A jump after silence or to another source is no loss: numbers go on there."""
         if self._highest is None or self._reported is None:
             return
         ahead = ((seq - self._highest + 0x8000) & 0xFFFF) - 0x8000

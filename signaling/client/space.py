@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from contextlib import aclosing
+from dataclasses import replace
 from typing import Final
 
 from typing_extensions import Buffer
@@ -14,7 +16,8 @@ from signaling.client.connection import Connection
 from signaling.client.errors import ConnectionClosed, RequestRefused, SpaceOver, SpacesError, TimedOut
 from signaling.client.hearing import Hearing
 from signaling.client.mailbox import Mailbox, outdated
-from signaling.client.playout import Frame, Schedule
+from signaling.client.pacing import paced
+from signaling.client.playout import Frame
 from signaling.client.room import News, Room
 from signaling.client.stats import SpaceStats
 from signaling.client.talker import SPOKEN_LEVEL, Talker, Voice
@@ -155,11 +158,16 @@ class Space:
     @property
     def stats(self) -> SpaceStats:
         """Counters as of now."""
-        own, hearing = self._stats, self._hearing
-        own.events_dropped, own.gaps = self._events.dropped, self._room.gaps
-        own.frames_dropped, own.callback_errors = hearing.frames_dropped, hearing.callback_errors
-        own.talker, own.playout = self._talker.stats, hearing.playout.stats
-        return own
+        hearing = self._hearing
+        return replace(
+            self._stats,
+            events_dropped=self._events.dropped,
+            gaps=self._room.gaps,
+            frames_dropped=hearing.frames_dropped,
+            callback_errors=hearing.callback_errors,
+            talker=replace(self._talker.stats),
+            playout=hearing.playout.stats,
+        )
 
     def events(self) -> AsyncIterator[Event]:
         """All that happens from joining on. One reader at a time; who breaks off may go on later."""
@@ -250,17 +258,12 @@ class Space:
 
         Returns how many were heard.
         """
-        clock = self._connection.clock
-        schedule = Schedule(clock())
-        owed, heard = 0, 0
-        async for pcm in _each(frames):
-            while not owed and self.over is None:
-                await asyncio.sleep(max(0, schedule.next_us - clock()) / 1_000_000)
-                owed = schedule.due(clock())
-            if self.over is not None:
-                return heard
-            owed -= 1
-            heard += self.speak(pcm)
+        heard = 0
+        async with aclosing(paced(frames, self._connection.clock)) as due:
+            async for pcm in due:
+                if self.over is not None:
+                    return heard
+                heard += self.speak(pcm)
         if self.over is None:
             self._send(self._talker.pause())
         return heard
@@ -387,12 +390,3 @@ class Space:
 
 def _user(who: Who) -> str:
     return who if isinstance(who, str) else who.user
-
-
-async def _each(frames: Iterable[Pcm] | AsyncIterable[Pcm]) -> AsyncIterator[Pcm]:
-    if isinstance(frames, AsyncIterable):
-        async for frame in frames:
-            yield frame
-    else:
-        for frame in frames:
-            yield frame

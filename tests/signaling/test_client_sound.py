@@ -73,6 +73,37 @@ def test_speaking_on_stage_and_off() -> None:
     tell(story)
 
 
+def test_another_seat_is_a_new_stream() -> None:
+    async def story(stage: Stage) -> None:
+        space = await on_stage(stage)
+        sound = frames(voice(1, 0.2))
+        for pcm in sound:
+            space.speak(pcm)
+            await asyncio.sleep(0.02)
+        stage.session.tell(You(11, 1, 2, False))
+        await take(space.events(), 1)
+        space.speak(sound[0])
+        await asyncio.sleep(0.1)
+        first, *_, last = (parse_audio(datagram, down=False) for datagram in stage.session.audio)
+        assert last.frames == first.frames  # as an encoder says it that has heard nothing yet
+        assert last.seq == len(sound)
+
+    tell(story)
+
+
+def test_after_leaving_nothing_is_pulled() -> None:
+    async def story(stage: Stage) -> None:
+        space = await room(stage)
+        await asyncio.sleep(1)
+        await space.leave()
+        assert space.stats.playout is not None
+        played = space.stats.playout.played
+        await asyncio.sleep(1)
+        assert space.stats.playout.played == played
+
+    tell(story)
+
+
 def test_play_keeps_the_pace_of_the_room() -> None:
     async def story(stage: Stage) -> None:
         space = await on_stage(stage)
