@@ -176,7 +176,7 @@ class Ear:
 
 
 def likeness(heard: Samples, source: Samples) -> float:
-    """How much of `source` is in `heard`: 0 to 1, the median over pieces of half a second, each at its best place.
+    """How much of `source` is in `heard`, 0 to 1: the median over pieces of 0.5 s, each at its best place.
 
     In pieces, because a jitter buffer moves what it plays; a single correlation would fall apart with it.
     """
