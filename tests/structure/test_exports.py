@@ -50,7 +50,7 @@ def test_all_is_sorted_and_true(package):
 
 
 def public_things() -> dict[str, object]:
-    """spacecore's exports and the methods of its classes; constants and properties are explained by the class."""
+    """spacecore's exports and the methods of its classes; a class explains its properties itself."""
     things: dict[str, object] = {}
     for name in spacecore.__all__:
         thing = getattr(spacecore, name)
@@ -71,9 +71,9 @@ def test_everything_exported_is_documented():
 def test_the_engine_loads_nothing_heavy():
     """A fresh interpreter without site loads only spacecore and parts of the standard library without I/O.
 
-    Unavoidable are collections, enum and dataclasses (records), which bring inspect, ast, dis, re and tokenize;
-    importlib.util (to find PyAV's libopus without importing PyAV); pathlib, which brings fnmatch, ipaddress and
-    urllib.parse; array, contextlib, weakref and warnings.
+    Unavoidable are collections, enum and dataclasses (records), which bring inspect, ast, dis, re and
+    tokenize; importlib.util (finds PyAV's libopus without importing PyAV); pathlib, which brings fnmatch,
+    ipaddress and urllib.parse; array, contextlib, weakref and warnings.
     """
     program = (
         "import json, sys; before = set(sys.modules); import spacecore;"

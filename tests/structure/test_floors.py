@@ -69,7 +69,7 @@ FLOORS = (
         "signaling.quic",
         ("msgpack", "sqlalchemy", *parts("store", "rules", "server", "media", "client", "cli")),
     ),
-    Floor("signaling.client", parts("store", "rules", "server", "media", "cli")),
+    Floor("signaling.client", ("sqlalchemy", *parts("store", "server", "media", "cli"))),
     Floor("signaling.server", parts("client", "cli")),
     Floor("signaling.media", parts("store", "client", "cli")),
     Floor("signaling.tokens", parts("store", "quic", "server", "media", "client", "cli", "protocol")),

@@ -1,0 +1,30 @@
+"""For all tests: random ones are repeatable, and a skipped test is a failed one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples on every run, so that a change and nothing else decides whether tests pass. To look for new
+# ones:  HYPOTHESIS_PROFILE=explore python -m pytest …  A failure prints the line that repeats it.
+COMMON = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("repeatable", derandomize=True, database=None, **COMMON)
+settings.register_profile("explore", max_examples=2000, **COMMON)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test needs is installed by `make test`; one that does not run proves nothing."""
+    report = yield
+    if report.skipped:
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{item.nodeid} was skipped: install what it needs, or delete it ({report.longrepr})"
+        )
+    return report
