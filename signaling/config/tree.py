@@ -165,7 +165,7 @@ class MediaConfig(_Section):
     bitrate_bps: int = _number(48_000, 6_000, 256_000)
     complexity: int = _number(9, 0, 10)
     fec: bool = True
-    loss_pct: int = _number(0, 0, 100)
+    loss_pct: int = _number(5, 0, 100)
     keep_alive_ms: int = _number(5_000, 0, 25_000)
 
 

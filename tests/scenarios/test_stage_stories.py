@@ -1,0 +1,211 @@
+"""Stories of the stage: who is heard from when to when, told by the sound that reaches the others."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from signaling.client import ConnectionClosed, RequestRefused, Role, Space
+from spacecore import pack_audio
+from tests.scenarios.venue import LOOPBACK, VIRTUAL, Ear, Venue, likeness, say, tell, until
+from tests.signals import FRAME, Samples, frames, voice
+from tests.virtual.network import Burst, Impairment
+
+pytestmark = pytest.mark.scenario
+
+both = pytest.mark.parametrize("place", [VIRTUAL, LOOPBACK])
+
+
+async def on_stage(host: Space, space: Space) -> None:
+    """Bring a listener on stage."""
+    await space.ask()
+    await host.admit(space.me)
+    await until(lambda: space.seat is not None, space)
+
+
+def loudness(sound: Samples) -> float:
+    """Root mean square."""
+    return float(np.sqrt(np.mean(np.square(sound)))) if len(sound) else 0.0
+
+
+@both
+def test_a_late_comer_hears_what_is_said_from_then_on(place: str, tmp_path: Path) -> None:
+    async def story(venue: Venue) -> None:
+        async with await venue.enter("Hana") as hana, await venue.enter("Lio") as lio:
+            talk = await hana.open("Already begun")
+            sound = voice(11, 3.0)
+            talking = asyncio.create_task(say(talk, sound))
+            await asyncio.sleep(1)
+            began = venue.clock()
+            space = await lio.join(talk.id)
+            ear = Ear(space)
+            first_heard = asyncio.create_task(heard_something(space, venue))
+            await talking
+            await asyncio.sleep(0.5)
+            waited_ms = (await first_heard - began) / 1000
+            assert waited_ms < (400 if venue.is_virtual else 1000), f"first sound after {waited_ms:.0f} ms"
+            assert likeness(ear.sound, sound[48_000:]) > 0.5
+            assert space.stats.playout is not None
+            assert space.stats.playout.concealed <= 1
+
+    tell(story, tmp_path, place)
+
+
+async def heard_something(space: Space, venue: Venue) -> int:
+    """When the first frame that is no silence was heard."""
+    async with asyncio.timeout(10):
+        async for frame in space.listen():
+            if loudness(np.array(frame.pcm)) > 1e-3:
+                break
+    return venue.clock()
+
+
+@both
+def test_one_is_removed_in_the_middle_of_a_sentence(place: str, tmp_path: Path) -> None:
+    async def story(venue: Venue) -> None:
+        async with (
+            await venue.enter("Hana") as hana,
+            await venue.enter("Ada") as ada,
+            await venue.enter("Lio") as lio,
+        ):
+            talk = await hana.open("Short of patience")
+            at_ada, at_lio = await ada.join(talk.id), await lio.join(talk.id)
+            await on_stage(talk, at_ada)
+            ear, own_ear = Ear(at_lio), Ear(at_ada)
+            sound = voice(12, 3.0)
+            talking = asyncio.create_task(at_ada.play(frames(sound)))
+            await asyncio.sleep(1)
+            await talk.remove(at_ada.me)
+            # The acknowledgement means: out of the mix. What is on its way is all that may still be heard.
+            acknowledged = len(ear.sound)
+            await until(lambda: at_ada.over is not None, at_ada)
+            assert at_ada.over == "removed"
+            with pytest.raises((ConnectionClosed, RequestRefused)):
+                await ada.join(talk.id)
+            await asyncio.gather(talking, return_exceptions=True)
+            silent_from = acknowledged + 12 * FRAME
+            deaf_from = len(own_ear.sound)
+            await say(talk, voice(13, 1.0))
+            await asyncio.sleep(0.3)
+            assert loudness(ear.sound[:acknowledged]) > 0.02
+            assert likeness(ear.sound[silent_from:], sound[48_000:]) < 0.4
+            assert loudness(own_ear.sound[deaf_from:]) < 1e-3
+            assert [seat.name for seat in at_lio.stage] == ["Hana"]
+            again = await venue.enter("", token=ada.token)
+            with pytest.raises(RequestRefused) as refused:
+                await again.join(talk.id)
+            assert refused.value.code == "removed"
+            await again.close()
+
+    tell(story, tmp_path, place)
+
+
+@both
+def test_muted_is_silent_and_unmuted_is_heard(place: str, tmp_path: Path) -> None:
+    async def story(venue: Venue) -> None:
+        async with (
+            await venue.enter("Hana") as hana,
+            await venue.enter("Ada") as ada,
+            await venue.enter("Lio") as lio,
+        ):
+            talk = await hana.open("Manners")
+            at_ada, at_lio = await ada.join(talk.id), await lio.join(talk.id)
+            await on_stage(talk, at_ada)
+            ear = Ear(at_lio)
+            talking = asyncio.create_task(at_ada.play(frames(voice(14, 3.0))))
+            await asyncio.sleep(1)
+            await talk.mute(at_ada.me)
+            await asyncio.sleep(0.3)
+            muted_from = len(ear.sound)
+            await asyncio.sleep(0.5)
+            muted_to = len(ear.sound)
+            await at_ada.unmute()
+            await talking
+            assert loudness(ear.sound[:muted_from]) > 0.02
+            assert loudness(ear.sound[muted_from:muted_to]) < 1e-3
+            assert loudness(ear.sound[muted_to + 12 * FRAME :]) > 0.02
+
+            # A client that goes on sending while it is muted is not heard either.
+            await talk.mute(at_ada.me)
+            for seq in range(30):
+                packet = pack_audio(
+                    [bytes([0x78, *range(60)])], seq=5000 + seq, timestamp=960 * seq, level=20
+                )
+                ada._live.link.send_audio(packet)
+                await asyncio.sleep(0.02)
+            assert loudness(ear.sound[-10 * FRAME :]) < 1e-3
+            assert venue.server.statistics()["dropped_muted"] == 30
+
+    tell(story, tmp_path, place)
+
+
+@both
+def test_the_host_goes_and_everybody_is_told(place: str, tmp_path: Path) -> None:
+    async def story(venue: Venue) -> None:
+        async with await venue.enter("Hana") as hana, await venue.enter("Ada") as ada:
+            talk = await hana.open("Brief")
+            space = await ada.join(talk.id)
+            await talk.leave()
+            await until(lambda: space.over is not None, space)
+            assert space.over == "ended"
+            with pytest.raises(RequestRefused) as refused:
+                await ada.join(talk.id)
+            assert refused.value.code == "no_such_space"
+
+    tell(story, tmp_path, place)
+
+
+def test_a_host_who_is_cut_off_may_return_within_the_grace(tmp_path: Path) -> None:
+    async def story(venue: Venue) -> None:
+        async with await venue.enter("Hana") as hana, await venue.enter("Ada") as ada:
+            talk = await hana.open("Bad wire")
+            space = await ada.join(talk.id)
+            assert venue.network is not None
+            venue.network.cut("10.0.0.1", "10.0.1.1")
+            await asyncio.sleep(40)
+            back = await venue.enter("", token=hana.token)
+            again = await back.join(talk.id)
+            assert again.role is Role.HOST
+            ear, sound = Ear(space), voice(15, 1.0)
+            await say(again, sound)
+            await asyncio.sleep(0.5)
+            assert likeness(ear.sound, sound) > 0.5
+            await back.close()
+            await until(lambda: space.over is not None, space)
+            assert space.over == "ended"
+
+    tell(story, tmp_path, VIRTUAL)
+
+
+def test_bursts_of_loss_are_bridged_and_nobody_else_notices(tmp_path: Path) -> None:
+    """Lio's way loses 8 % in bursts of 2.5 frames; Ada's is clean."""
+
+    async def story(venue: Venue) -> None:
+        async with (
+            await venue.enter("Hana") as hana,
+            await venue.enter("Ada") as ada,
+            await venue.enter("Lio") as lio,
+        ):
+            talk = await hana.open("Tunnel")
+            assert venue.network is not None
+            loss, length = 0.08, 2.5
+            burst = Burst(begin=loss / (1 - loss) / length, end=1 / length)
+            at_ada, at_lio = await ada.join(talk.id), await lio.join(talk.id)
+            venue.network.impair("10.0.0.1", "10.0.1.3", Impairment(delay_s=0.02, burst=burst))
+            ears = Ear(at_ada), Ear(at_lio)
+            sound = voice(16, 8.0)
+            await say(talk, sound)
+            await asyncio.sleep(1)
+            clean, lossy = at_ada.stats.playout, at_lio.stats.playout
+            assert clean is not None
+            assert lossy is not None
+            assert (clean.concealed, clean.recovered) == (0, 0)
+            lost = lossy.concealed + lossy.recovered
+            assert 8 <= lost <= 80, f"{lost} of {lossy.frames} frames were lost"
+            assert likeness(ears[0].sound, sound) > 0.8
+            assert likeness(ears[1].sound, sound) > 0.5
+
+    tell(story, tmp_path, VIRTUAL)
