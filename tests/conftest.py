@@ -8,8 +8,8 @@ from collections.abc import Generator
 import pytest
 from hypothesis import HealthCheck, settings
 
-# The same examples on every run, so that a change and nothing else decides whether tests pass. To look for new
-# ones:  HYPOTHESIS_PROFILE=explore python -m pytest …  A failure prints the line that repeats it.
+# The same examples on every run, so that a change and nothing else decides whether tests pass. To look for
+# new ones:  HYPOTHESIS_PROFILE=explore python -m pytest …  A failure prints the line that repeats it.
 COMMON = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("repeatable", derandomize=True, database=None, **COMMON)
 settings.register_profile("explore", max_examples=2000, **COMMON)

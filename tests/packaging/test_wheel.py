@@ -1,7 +1,8 @@
 """What is shipped works by itself: sdist → wheel → a clean environment with the one required dependency.
 
-The environment lies outside the tree and has no pip, no index and no network: PyAV is put in by linking to the
-copy of the environment that runs the tests, and the metadata are asked whether anything else would be required.
+The environment lies outside the tree and has no pip, no index and no network: PyAV is put in by linking to
+the copy of the environment that runs the tests, and the metadata are asked whether anything else would be
+required.
 """
 
 from __future__ import annotations
