@@ -109,6 +109,7 @@ cdef void seat_decode(seat_t* seat) noexcept nogil:
     seat.level = LEVEL_SILENCE
     seat.heard = HEARD_SILENCE
     if not seat.wanted:
+        seat.ramp.gain = seat.ramp.target   # nobody hears it: a mute is whole at once, not from the next word on
         if seat.kind == SEAT_OPUS:
             receiver_skip(&seat.receiver)
         return
