@@ -1,0 +1,1 @@
+"""The `spaces` command: serve, demo, live, host, join, token, doctor."""

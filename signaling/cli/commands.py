@@ -1,0 +1,323 @@
+"""The commands and their options. What they do is in the module of the same name, imported when it is run.
+
+So `spaces doctor` also runs where a package is missing that another command needs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from signaling.cli.running import guarded
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="spaces",
+    help="Live audio rooms: serve them, speak in them, listen to them.\n\n"
+    "Try it in two terminals:  [bold]spaces serve --dev[/bold]  and  [bold]spaces host[/bold] ; "
+    "then  [bold]spaces join[/bold]  in a third. Or see it all at once:  [bold]spaces demo[/bold]",
+    epilog="Exit status: 0 done (also after Ctrl-C in serve, host and join, which is how they end), 1 failed, "
+    "2 misuse, 130 interrupted before the work was done.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_CONNECTION = "Connection"
+
+Server = Annotated[
+    str,
+    typer.Option(
+        "--server",
+        "-s",
+        envvar="SPACES_SERVER",
+        metavar="HOST:PORT",
+        help="The server.",
+        rich_help_panel=_CONNECTION,
+    ),
+]
+Name = Annotated[
+    str,
+    typer.Option(
+        envvar="SPACES_NAME",
+        help="The name you are shown by, on a development server that asks for no token; else your login name.",
+        rich_help_panel=_CONNECTION,
+    ),
+]
+Token = Annotated[
+    str,
+    typer.Option(
+        envvar="SPACES_TOKEN",
+        help="Who you are, as the server's operator gave it to you. Others on this machine can read a command "
+        "line: SPACES_TOKEN or --token-file keep it to yourself.",
+        rich_help_panel=_CONNECTION,
+        show_envvar=True,
+    ),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="SPACES_TOKEN_FILE",
+        help="A file with the token; it is read again whenever the token has to be renewed.",
+        rich_help_panel=_CONNECTION,
+    ),
+]
+Fingerprint = Annotated[
+    str | None,
+    typer.Option(
+        envvar="SPACES_FINGERPRINT",
+        metavar="SHA256:…",
+        help="The server's certificate, as it prints it when it starts. Not needed where a public authority "
+        "signed it, nor on the server's own machine.",
+        rich_help_panel=_CONNECTION,
+    ),
+]
+CaFile = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="SPACES_CA_FILE", help="Trust the authorities in this PEM file.", rich_help_panel=_CONNECTION
+    ),
+]
+DataDir = Annotated[
+    Path,
+    typer.Option(
+        envvar="SPACES_STORE_DATA_DIR",
+        help="Where a server on this machine keeps its data: its certificate is trusted from there.",
+        rich_help_panel=_CONNECTION,
+    ),
+]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", "-c", metavar="FILE", help="Configuration, TOML.")
+]
+ServerDataDir = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Where the server keeps its data. [default: spaces-data]")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+@app.command()
+def serve(
+    config: ConfigFile = None,
+    host: Annotated[
+        str | None, typer.Option(help="The address to listen on. [default: 127.0.0.1]", show_default=False)
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="The UDP port; 0 takes a free one. [default: 4433]")
+    ] = None,
+    data_dir: ServerDataDir = None,
+    dev: Annotated[
+        bool | None,
+        typer.Option(
+            "--dev",
+            help="Development mode, on loopback only: anyone on this machine may register by giving a name, "
+            "and a self-signed certificate is made.",
+        ),
+    ] = None,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="One JSON line for each happening: listening, stopping, stopped."),
+    ] = False,
+) -> None:
+    """Run a server until Ctrl-C.
+
+    Settings come from the file, then from the environment (SPACES_LISTEN_PORT=…), then from these options.
+    """
+    _end("serve", lambda: _of("serve").run(config, host, port, data_dir, dev, json))
+
+
+@app.command()
+def demo(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FILE]...", help="What the host and the second speaker say: up to two audio files."
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="Where to write what a listener heard, .opus or .wav.")
+    ] = Path("demo.opus"),
+    json: Json = False,
+    picture: Annotated[Path | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """A whole Space in twelve seconds: a real server, two speakers, two listeners, measured.
+
+    Exit status 0 only if at least 99 % of the frames arrived, everybody heard whom they should and not
+    themselves, and all were told of the end.
+    """
+    _end("demo", lambda: _of("demo.command").run(files or [], out=out, as_json=json, picture=picture))
+
+
+@app.command()
+def live(
+    server: Server = "127.0.0.1:4433",
+    name: Name = "",
+    token: Token = "",
+    token_file: TokenFile = None,
+    fingerprint: Fingerprint = None,
+    ca_file: CaFile = None,
+    data_dir: DataDir = Path("spaces-data"),
+    most: Annotated[int, typer.Option(min=1, max=10_000, help="List at most so many.")] = 100,
+    json: Json = False,
+) -> None:
+    """List the Spaces that are live."""
+
+    def work() -> int:
+        options = _options(server, name, token, token_file, fingerprint, ca_file, data_dir)
+        return int(_of("live").run(options, most=most, as_json=json))
+
+    _end("live", work)
+
+
+@app.command()
+def host(
+    title: Annotated[str, typer.Option("--title", "-t", help="What the Space is called.")] = "Hello",
+    audio: Annotated[
+        Path | None,
+        typer.Option(
+            "--audio",
+            "-a",
+            metavar="FILE",
+            help="What to say: any file with sound in it. Without one a voice speaks the title.",
+        ),
+    ] = None,
+    loop: Annotated[
+        bool, typer.Option("--loop", help="Say it again and again; else the Space ends with it.")
+    ] = False,
+    admit_all: Annotated[
+        bool, typer.Option("--admit-all", help="Let everybody speak who asks; else you are asked each time.")
+    ] = False,
+    server: Server = "127.0.0.1:4433",
+    name: Name = "",
+    token: Token = "",
+    token_file: TokenFile = None,
+    fingerprint: Fingerprint = None,
+    ca_file: CaFile = None,
+    data_dir: DataDir = Path("spaces-data"),
+) -> None:
+    """Open a Space and speak in it. It ends with the sound, or with Ctrl-C."""
+
+    def work() -> int:
+        options = _options(server, name, token, token_file, fingerprint, ca_file, data_dir)
+        module = _of("host")
+        return int(module.run(options, title=title, audio=audio, repeat=loop, admit_all=admit_all))
+
+    _end("host", work)
+
+
+@app.command()
+def join(
+    space: Annotated[
+        str,
+        typer.Argument(
+            metavar="[ID]", help="The Space, as `spaces live` shows it. Not needed if only one is live."
+        ),
+    ] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Write what is heard, .opus or .wav; replaces the file."
+        ),
+    ] = None,
+    play: Annotated[
+        bool, typer.Option("--play", help="Play it on the loudspeaker (needs the extra 'play').")
+    ] = False,
+    ask: Annotated[
+        bool,
+        typer.Option("--ask", help="Ask to speak; once admitted, through the microphone (extra 'play')."),
+    ] = False,
+    audio: Annotated[
+        Path | None, typer.Option("--audio", "-a", metavar="FILE", help="With --ask: say this file instead.")
+    ] = None,
+    server: Server = "127.0.0.1:4433",
+    name: Name = "",
+    token: Token = "",
+    token_file: TokenFile = None,
+    fingerprint: Fingerprint = None,
+    ca_file: CaFile = None,
+    data_dir: DataDir = Path("spaces-data"),
+) -> None:
+    """Listen to a Space, and see who talks. Ctrl-C leaves; what was heard is kept."""
+
+    def work() -> int:
+        connection = _options(server, name, token, token_file, fingerprint, ca_file, data_dir)
+        module = _of("join")
+        options = module.JoinOptions(space=space, out=out, play=play, ask=ask, audio=audio)
+        return int(module.run(connection, options))
+
+    _end("join", work)
+
+
+@app.command()
+def token(
+    subject: Annotated[
+        str, typer.Argument(help="The user's id, up to 64 characters: the same person every time.")
+    ],
+    name: Annotated[str, typer.Option(help="The name to show. [default: the subject]")] = "",
+    lifetime: Annotated[
+        int | None,
+        typer.Option(metavar="SECONDS", help="How long it is good. [default: the configuration's, 3600]"),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The signing key, PEM. [default: that of the server's data directory]"
+        ),
+    ] = None,
+    config: ConfigFile = None,
+    data_dir: ServerDataDir = None,
+) -> None:
+    """Mint a token with the server's signing key and print it.
+
+    Who has it is that user until it expires: hand it on as a secret.
+    """
+
+    def work() -> int:
+        made = _of("token").run(
+            subject=subject,
+            name=name,
+            lifetime_s=lifetime,
+            key_file=key,
+            config_file=config,
+            data_dir=data_dir,
+        )
+        typer.echo(made)
+        return 0
+
+    _end("token", work)
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Say what is installed here, what is missing, and what to do about it.
+
+    Exit status 0 if all that is needed is there, 1 otherwise.
+    """
+    _end("doctor", lambda: _of("doctor").run(as_json=json))
+
+
+def _of(module: str) -> Any:
+    return import_module(f"signaling.cli.{module}")
+
+
+def _options(
+    server: str,
+    name: str,
+    token: str,
+    token_file: Path | None,
+    fingerprint: str | None,
+    ca_file: Path | None,
+    data_dir: Path,
+) -> Any:
+    return _of("connecting").ConnectionOptions(
+        server, name, token, token_file, fingerprint, ca_file, data_dir
+    )
+
+
+def _end(command: str, work: Any) -> None:
+    raise typer.Exit(guarded(command, work))

@@ -1,0 +1,1 @@
+"""`spaces demo`: a whole Space on this machine, measured by ear."""

@@ -1,0 +1,304 @@
+"""What `spaces doctor` finds out about this machine and this installation. Changes nothing, opens no connection."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import re
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+__all__ = ["Finding", "Verdict", "examine"]
+
+UNITS: Final = (
+    "_packet",
+    "_opus",
+    "_jitter",
+    "_limiter",
+    "_mixer",
+    "_receiver",
+    "_seat",
+    "_tap",
+    "_tick",
+    "_space",
+)
+
+# Distribution, module, extra, what it is for. The first of the last column's words make a sentence.
+_NEEDED: Final = (
+    ("av", "av", "", "reads and writes audio files, and carries libopus"),
+    ("aioquic", "aioquic", "client", "QUIC"),
+    ("msgpack", "msgpack", "client", "the protocol's messages"),
+    ("msgspec", "msgspec", "client", "the protocol's messages"),
+    ("cryptography", "cryptography", "client", "certificates and keys"),
+    ("numpy", "numpy", "client", "sound as arrays"),
+    ("uvloop", "uvloop", "server", "the event loop"),
+    ("sqlalchemy", "sqlalchemy", "server", "the store"),
+    ("aiosqlite", "aiosqlite", "server", "the store on SQLite"),
+    ("alembic", "alembic", "server", "the store's migrations"),
+    ("pyjwt", "jwt", "server", "tokens"),
+    ("typer", "typer", "cli", "this command"),
+    ("rich", "rich", "cli", "live meters and tables"),
+)
+_OPTIONAL: Final = (
+    (
+        "espeakng-loader",
+        "espeakng_loader",
+        "cli",
+        "spoken sentences: without it give `spaces demo` two files",
+    ),
+    ("sounddevice", "sounddevice", "play", "loudspeaker and microphone: without it use --out and --audio"),
+)
+
+# Linux's names of the features that the codec's, the cipher's and our own kernels use.
+_X86: Final = (
+    ("sse4_1", "SSE4.1"),
+    ("avx2", "AVX2"),
+    ("aes", "AES"),
+    ("pclmulqdq", "PCLMUL"),
+    ("fma", "FMA"),
+)
+_ARM: Final = (("asimd", "NEON"), ("aes", "AES"), ("pmull", "PMULL"))
+_CIPHER: Final = {"AES", "PCLMUL", "PMULL"}
+
+# What the server asks for: a tick sends to all listeners at once, and all of them may answer at once.
+_WANTED_BUFFER_BYTES: Final = 4 * 1024 * 1024
+_ARM_MACHINES: Final = ("arm64", "aarch64")
+
+
+class Verdict(StrEnum):
+    """How much a finding matters."""
+
+    OK = "ok"
+    ADVICE = "advice"  # it works, and could work better or do more
+    MISSING = "missing"  # something does not work without it
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report. `remedy` is empty where nothing has to be done."""
+
+    group: str
+    name: str
+    value: str
+    verdict: Verdict = Verdict.OK
+    remedy: str = ""
+
+
+def examine() -> list[Finding]:
+    """Everything, in the order in which it is shown. Never raises for what is not there."""
+    return [finding for look in (_versions, _engine, _machine, _network) for finding in look()]
+
+
+# Versions
+
+
+def _versions() -> Iterator[Finding]:
+    supported = sys.version_info >= (3, 11)
+    yield Finding(
+        "versions",
+        "Python",
+        f"{platform.python_version()} ({platform.python_implementation()}) on {platform.platform(terse=True)}",
+        Verdict.OK if supported else Verdict.MISSING,
+        "" if supported else "use Python 3.11 or newer",
+    )
+    yield _distribution("spacecore", "spacecore", "", "", needed=True)
+    for distribution, module, extra, purpose in _NEEDED:
+        yield _distribution(distribution, module, extra, purpose, needed=True)
+    for distribution, module, extra, purpose in _OPTIONAL:
+        yield _distribution(distribution, module, extra, purpose, needed=False)
+
+
+def _distribution(distribution: str, module: str, extra: str, purpose: str, *, needed: bool) -> Finding:
+    """Whether it can be imported, which is more than whether it is installed."""
+    target = f"spacecore[{extra}]" if extra else "spacecore"
+    verdict = Verdict.MISSING if needed else Verdict.ADVICE
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # a broken package may raise anything at all
+        if isinstance(error, ModuleNotFoundError) and error.name == module:
+            return Finding(
+                "versions",
+                distribution,
+                f"not installed ({purpose})",
+                verdict,
+                f"pip install '{target}'",
+            )
+        remedy = f"pip install --force-reinstall '{target}'"
+        if "PortAudio" in str(error):
+            remedy = "on Debian or Ubuntu:  sudo apt-get install -y libportaudio2"
+        return Finding("versions", distribution, f"cannot be used: {error} ({purpose})", verdict, remedy)
+    return Finding("versions", distribution, _version(distribution))
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        if distribution == "spacecore":
+            return (
+                f"{getattr(importlib.import_module('spacecore'), '__version__', 'unknown')} (not installed)"
+            )
+        return "unknown version"
+
+
+# Engine
+
+
+def _engine() -> Iterator[Finding]:
+    broken = [unit for unit in UNITS if _broken(f"spacecore.{unit}")]
+    yield Finding(
+        "engine",
+        "native units",
+        f"{len(UNITS) - len(broken)} of {len(UNITS)} load"
+        + (f"; not: {', '.join(broken)}" if broken else ""),
+        Verdict.MISSING if broken else Verdict.OK,
+        "build them:  pip install .   (needs a C compiler and Python's headers)" if broken else "",
+    )
+    yield _libopus()
+    if not _broken("signaling.quic.private"):
+        yield _quic()
+
+
+def _broken(module: str) -> bool:
+    try:
+        importlib.import_module(module)
+    except Exception:  # whatever it is, it does not load
+        return True
+    return False
+
+
+def _libopus() -> Finding:
+    try:
+        library = importlib.import_module("spacecore").opus_library()
+    except Exception as error:
+        return Finding(
+            "engine",
+            "libopus",
+            f"none: {error}",
+            Verdict.MISSING,
+            "pip install av   (its wheel carries one), or name a file in SPACECORE_LIBOPUS",
+        )
+    sources = {"SPACECORE_LIBOPUS": "named by SPACECORE_LIBOPUS", "PyAV": "from PyAV's wheel"}
+    return Finding(
+        "engine",
+        "libopus",
+        f"{library.version}, {sources.get(library.source, 'of the system')}: {library.path}",
+    )
+
+
+def _quic() -> Finding:
+    private = importlib.import_module("signaling.quic.private")
+    try:
+        private.check_version()
+    except Exception as error:
+        return Finding("engine", "QUIC", str(error), Verdict.MISSING, "pip install 'spacecore[client]'")
+    return Finding("engine", "QUIC", "aioquic is of the tested series")
+
+
+# Machine
+
+
+def _machine() -> Iterator[Finding]:
+    cores = os.cpu_count() or 1
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
+    yield Finding("machine", "CPU", f"{_cpu_name()}, {usable} of {cores} cores usable here")
+    yield _features(platform.machine(), _read(Path("/proc/cpuinfo")))
+
+
+def _cpu_name() -> str:
+    found = re.search(r"^model name\s*:\s*(.+)$", _read(Path("/proc/cpuinfo")), re.MULTILINE)
+    return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def _features(machine: str, cpuinfo: str) -> Finding:
+    table = _ARM if machine in _ARM_MACHINES else _X86
+    found = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
+    if found is None:
+        return Finding("machine", "CPU features", f"{machine}; this system does not list them")
+    flags = set(found[1].split())
+    here = [name for flag, name in table if flag in flags]
+    absent = [name for flag, name in table if flag not in flags]
+    value = ", ".join(here) or "none of those that matter"
+    if not absent:
+        return Finding("machine", "CPU features", value)
+    slow = _CIPHER & set(absent)
+    return Finding(
+        "machine",
+        "CPU features",
+        f"{value}; not: {', '.join(absent)}",
+        Verdict.ADVICE,
+        "encryption costs several times more without them: expect fewer listeners a core"
+        if slow
+        else "mixing and Opus run, and cost more without them",
+    )
+
+
+# Network
+
+
+def _network() -> Iterator[Finding]:
+    yield _udp()
+    for name, option, direction in (
+        ("UDP receive buffer", socket.SO_RCVBUF, "rmem"),
+        ("UDP send buffer", socket.SO_SNDBUF, "wmem"),
+    ):
+        yield _buffer(name, direction, _granted_bytes(option), _limit_bytes(direction))
+
+
+def _udp() -> Finding:
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as near:
+            near.bind(("127.0.0.1", 0))
+            near.settimeout(1)
+            near.sendto(b"x", near.getsockname())
+            near.recv(1)
+    except OSError as error:
+        return Finding(
+            "network",
+            "UDP on loopback",
+            f"does not work: {error.strerror or error}",
+            Verdict.MISSING,
+            "let programs send UDP to 127.0.0.1 (a container's or a firewall's rule forbids it)",
+        )
+    return Finding("network", "UDP on loopback", "works")
+
+
+def _granted_bytes(option: int) -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as near:
+        try:
+            near.setsockopt(socket.SOL_SOCKET, option, _WANTED_BUFFER_BYTES)
+        except OSError:  # macOS refuses what is too much instead of cutting it
+            pass
+        granted = near.getsockopt(socket.SOL_SOCKET, option)
+    # Linux reports twice what it grants: the other half is for its own bookkeeping.
+    return granted // 2 if sys.platform == "linux" else granted
+
+
+def _limit_bytes(direction: str) -> int | None:
+    text = _read(Path(f"/proc/sys/net/core/{direction}_max")).strip()
+    return int(text) if text.isdigit() else None
+
+
+def _buffer(name: str, direction: str, granted_bytes: int, limit_bytes: int | None) -> Finding:
+    limit = "" if limit_bytes is None else f" (net.core.{direction}_max = {limit_bytes})"
+    value = f"{granted_bytes // 1024} KiB of {_WANTED_BUFFER_BYTES // 1024} KiB asked for{limit}"
+    if granted_bytes >= _WANTED_BUFFER_BYTES:
+        return Finding("network", name, value)
+    remedy = f"for large rooms:  sudo sysctl -w net.core.{direction}_max={_WANTED_BUFFER_BYTES}"
+    if sys.platform == "darwin":
+        remedy = f"for large rooms:  sudo sysctl -w kern.ipc.maxsockbuf={2 * _WANTED_BUFFER_BYTES}"
+    return Finding("network", name, f"{value}; larger bursts lose packets", Verdict.ADVICE, remedy)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

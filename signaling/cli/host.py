@@ -1,0 +1,150 @@
+"""`spaces host`: opens a Space and speaks in it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.text import Text
+
+from signaling.cli.connecting import ConnectionOptions, dial
+from signaling.cli.meters import Levels, stage_table
+from signaling.cli.running import Interrupted, run_loop, together
+from signaling.cli.screen import Screen, keys
+from signaling.cli.sound.samples import RATE_HZ, Samples, frames_of
+from signaling.cli.sound.sources import AudioFile, ahead
+from signaling.cli.sound.speech import speak
+from signaling.cli.telling import Teller
+from signaling.client import Client, Frame, Queue, RequestRefused, Space, SpaceOver
+from spacecore import level_of
+
+__all__ = ["run"]
+
+_ANSWERS_KEPT: Final = 16
+"""So many keys wait to be carried out; more are passed over."""
+
+
+def run(options: ConnectionOptions, *, title: str, audio: Path | None, repeat: bool, admit_all: bool) -> int:
+    """Host until the sound is over, the Space ends, or Ctrl-C; returns 0."""
+    frames = _spoken(title) if audio is None else _of_file(audio, repeat)
+    # The first frame is taken before anything is opened for others: a file that cannot be read says so now.
+    first = next(frames)
+    with contextlib.suppress(Interrupted):
+        run_loop(_host(options, title, itertools.chain([first], frames), admit_all))
+    return 0
+
+
+async def _host(options: ConnectionOptions, title: str, frames: Iterator[Samples], admit_all: bool) -> int:
+    async with await dial(options) as client:
+        space = await client.open(title)
+        try:
+            loop = asyncio.get_running_loop()
+            desk = _Desk(client, space, admit_all)
+            with (
+                keys(loop.add_reader, loop.remove_reader) as pressed,
+                Screen(lambda: desk.view(pressed.usable)) as screen,
+            ):
+                pressed.on_key = desk.on_key
+                screen.say(f"Space {space.id_text}  {title}")
+                if not screen.is_live and not admit_all:
+                    screen.say("Nobody is at a terminal to admit speakers; --admit-all lets everybody speak.")
+                await together(desk.speak(frames), desk.follow(screen), desk.answer(screen))
+        finally:
+            if space.over is None:
+                with contextlib.suppress(SpaceOver, RequestRefused):
+                    await space.end()
+    return 0
+
+
+class _Desk:
+    """The host's side of a Space: speaks, follows what happens, admits."""
+
+    def __init__(self, client: Client, space: Space, admit_all: bool) -> None:
+        self._space = space
+        self._server = client
+        self._admit_all = admit_all
+        self._levels = Levels()
+        self._answers: asyncio.Queue[str | None] = asyncio.Queue(_ANSWERS_KEPT)
+        space.on_pcm = self._on_pcm
+
+    async def speak(self, frames: Iterator[Samples]) -> None:
+        """Say all of it, then end the Space."""
+        await self._space.play(self._metered(frames))
+        if self._space.over is None:
+            await self._space.end()
+
+    async def follow(self, screen: Screen) -> None:
+        """Tell what happens until the Space is over."""
+        teller = Teller(self._space)
+        try:
+            async for event in self._space.events():
+                for sentence in teller.sentences(event):
+                    screen.say(sentence)
+                if isinstance(event, Queue) and self._admit_all:
+                    for person in event.queue:
+                        await self._answer(screen, person.user, "a")
+        finally:
+            await self._answers.put(None)
+
+    async def answer(self, screen: Screen) -> None:
+        """Carry out the keys."""
+        while (key := await self._answers.get()) is not None:
+            if self._space.queue:
+                await self._answer(screen, self._space.queue[0].user, key)
+
+    def on_key(self, key: str) -> None:
+        """`a` admits who asked first, `d` declines."""
+        if key.lower() in ("a", "d") and not self._answers.full():
+            self._answers.put_nowait(key.lower())
+
+    def view(self, can_type: bool) -> RenderableType:
+        """The live view."""
+        space = self._space
+        lines: list[RenderableType] = [stage_table(space, self._levels), Text()]
+        lines.append(Text(f"{space.audience} listening", "dim"))
+        for person in space.queue[:5]:
+            lines.append(Text(f"✋ {person.name} asks to speak", "yellow"))
+        if space.queue and can_type:
+            lines.append(Text(f"   a admits {space.queue[0].name}, d declines", "dim"))
+        lines.append(Text(f"Listen:  spaces join {space.id_text}", "dim"))
+        return Panel(Group(*lines), title=Text(space.title), subtitle="Ctrl-C ends the Space", width=72)
+
+    async def _answer(self, screen: Screen, user: str, key: str) -> None:
+        try:
+            await (self._space.admit(user) if key == "a" else self._space.decline(user))
+        except RequestRefused as error:
+            if error.code != "not_asked":  # they took it back in the meantime
+                screen.say(f"{user}: {error.message} [{error.code}]")
+        except SpaceOver:
+            return
+
+    async def _metered(self, frames: Iterator[Samples]) -> AsyncIterator[Samples]:
+        async for frame in ahead(frames):
+            self._levels.put(self._space.seat, level_of(frame))
+            yield frame
+
+    def _on_pcm(self, frame: Frame) -> None:
+        others = tuple(row.seat for row in self._space.stage if row.seat != self._space.seat)
+        self._levels.hear(frame.level, frame.seats, others)
+
+
+def _of_file(path: Path, repeat: bool) -> Iterator[Samples]:
+    while True:
+        with AudioFile(path) as file:
+            yield from file
+        if not repeat:
+            return
+
+
+def _spoken(title: str) -> Iterator[Samples]:
+    """Without a file: the title, spoken again and again."""
+    sentence = speak(f"Welcome to this Space: {title}. You can hear me, so everything works.")
+    pause = np.zeros(RATE_HZ, np.float32)
+    return itertools.cycle(frames_of(np.concatenate([sentence, pause])))

@@ -1,0 +1,173 @@
+"""`spaces join`: listens to a Space, keeps or plays what is heard, and may ask to speak."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.text import Text
+
+from signaling.cli.connecting import ConnectionOptions, dial
+from signaling.cli.failures import Failure, Misuse
+from signaling.cli.meters import Levels, stage_table
+from signaling.cli.running import Interrupted, run_loop, together
+from signaling.cli.screen import Screen
+from signaling.cli.sound.devices import sounddevice
+from signaling.cli.sound.microphone import Microphone
+from signaling.cli.sound.samples import Samples
+from signaling.cli.sound.sinks import Loudspeaker, Sink, open_recording
+from signaling.cli.sound.sources import AudioFile, ahead
+from signaling.cli.telling import Teller
+from signaling.client import Client, Frame, Removed, Space
+from spacecore import level_of
+
+__all__ = ["JoinOptions", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinOptions:
+    """What to listen to and what to do with it."""
+
+    space: str = ""
+    out: Path | None = None
+    play: bool = False
+    ask: bool = False
+    audio: Path | None = None
+
+
+def run(connection: ConnectionOptions, options: JoinOptions) -> int:
+    """Listen until the Space is over or Ctrl-C; returns 0. Failure `removed` if the host threw one out."""
+    if options.audio is not None and not options.ask:
+        raise Misuse("audio_unasked", "--audio is spoken once the host admits you", "add --ask")
+    with contextlib.ExitStack() as stack:
+        # All that can fail on this machine fails before anybody else notices.
+        frames = _opened(options.audio, stack) if options.audio is not None else None
+        if options.ask and frames is None:
+            sounddevice("--ask without --audio FILE")
+        sinks: list[Sink] = []
+        if options.play:
+            sinks.append(_closing(Loudspeaker(), stack))
+        if options.out is not None:
+            sinks.append(_closing(open_recording(options.out), stack))
+        with contextlib.suppress(Interrupted):
+            run_loop(_join(connection, options, sinks, frames))
+    return 0
+
+
+async def _join(
+    connection: ConnectionOptions, options: JoinOptions, sinks: list[Sink], frames: Iterator[Samples] | None
+) -> int:
+    async with await dial(connection) as client:
+        space = await client.join(options.space or await _only_one(client))
+        guest = _Guest(space)
+        with Screen(guest.view) as screen:
+            screen.say(f"Space {space.id_text}  {space.title}")
+            work = [guest.listen(sinks), guest.follow(screen)]
+            if options.ask:
+                await space.ask()
+                screen.say("You asked to speak; the host decides.")
+                work.append(guest.speak(frames))
+            await together(*work)
+    if options.out is not None:
+        screen.say(f"What was heard is in {options.out}.")
+    if guest.removed:
+        raise Failure("removed", "the host removed you from this Space")
+    return 0
+
+
+async def _only_one(client: Client) -> str:
+    """The one live Space, for who named none."""
+    live = await client.live(2)
+    if len(live) == 1:
+        return live[0].space.hex()
+    if not live:
+        raise Failure("no_such_space", "no Space is live here", "open one:  spaces host --title 'Hello'")
+    raise Misuse("space_unnamed", "more than one Space is live", "name one of those that  spaces live  shows")
+
+
+class _Guest:
+    """One person's visit."""
+
+    def __init__(self, space: Space) -> None:
+        self.removed = False
+        self._space = space
+        self._levels = Levels()
+        self._seated = asyncio.Event()
+
+    async def listen(self, sinks: list[Sink]) -> None:
+        """Give every frame to every sink."""
+        async for frame in self._space.listen():
+            self._on_frame(frame)
+            pcm = np.frombuffer(frame.pcm, np.float32)
+            for sink in sinks:
+                sink.write(pcm)
+
+    async def follow(self, screen: Screen) -> None:
+        """Tell what happens until it is over."""
+        teller = Teller(self._space)
+        try:
+            async for event in self._space.events():
+                for sentence in teller.sentences(event):
+                    screen.say(sentence)
+                if isinstance(event, Removed):
+                    self.removed = True
+                if self._space.seat is not None:
+                    self._seated.set()
+        finally:
+            self._seated.set()
+
+    async def speak(self, frames: Iterator[Samples] | None) -> None:
+        """Once admitted: the file, then back among the listeners; or the microphone, for as long as one is here."""
+        await self._seated.wait()
+        if self._space.seat is None:
+            return
+        if frames is not None:
+            await self._space.play(self._metered(ahead(frames)))
+            if self._space.over is None and self._space.seat is not None:
+                await self._space.move()
+            return
+        microphone = Microphone()
+        try:
+            async for frame in self._metered(microphone.frames()):
+                if self._space.over is not None:
+                    return
+                self._space.speak(frame)
+        finally:
+            microphone.close()
+
+    def view(self) -> RenderableType:
+        """The live view."""
+        space = self._space
+        lines = Group(
+            stage_table(space, self._levels),
+            Text(),
+            Text(f"{space.audience} listening, {space.waiting} asking to speak", "dim"),
+        )
+        return Panel(lines, title=Text(space.title), subtitle="Ctrl-C leaves", width=72)
+
+    async def _metered(self, frames: AsyncIterator[Samples]) -> AsyncIterator[Samples]:
+        async for frame in frames:
+            self._levels.put(self._space.seat, level_of(frame))
+            yield frame
+
+    def _on_frame(self, frame: Frame) -> None:
+        others = tuple(row.seat for row in self._space.stage if row.seat != self._space.seat)
+        self._levels.hear(frame.level, frame.seats, others)
+
+
+def _opened(path: Path, stack: contextlib.ExitStack) -> Iterator[Samples]:
+    file = stack.enter_context(AudioFile(path))
+    frames = iter(file)
+    return itertools.chain([next(frames)], frames)
+
+
+def _closing(sink: Sink, stack: contextlib.ExitStack) -> Sink:
+    stack.callback(sink.close)
+    return sink

@@ -1,0 +1,24 @@
+"""The entry point of `spaces`."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+from signaling.cli.failures import EXIT_FAILED
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command that the command line names, and exit with its status."""
+    try:
+        commands = import_module("signaling.cli.commands")
+    except ModuleNotFoundError as error:
+        # Who installed the engine alone has the script too, and nothing to run it with.
+        sys.stderr.write(
+            f"spaces: the package {error.name!r} is missing; install it:  pip install 'spacecore[cli]' "
+            "[package_missing]\n"
+        )
+        sys.exit(EXIT_FAILED)
+    commands.app()

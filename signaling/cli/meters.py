@@ -1,0 +1,91 @@
+"""What the live views are made of: level meters, and who is on stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from rich.table import Table
+from rich.text import Text
+
+from signaling.client import Role, Space
+
+__all__ = ["SILENT", "Levels", "meter", "stage_table"]
+
+SILENT: Final = 127
+"""The level of silence, in −dBov (RFC 6464)."""
+
+_FLOOR: Final = 60  # −dBov at which a meter is empty: the room itself counts it as silence
+_FALL: Final = 4  # dB a frame by which a meter falls back: one can see what lasts 20 ms
+_RANK_DB: Final = 6
+_ROLES: Final = {Role.HOST: "host", Role.SPEAKER: "speaker", Role.LISTENER: "listener"}
+
+
+class Levels:
+    """Levels of people, −dBov, falling back slowly. `hear` takes them frame by frame."""
+
+    def __init__(self) -> None:
+        self._levels: dict[object, float] = {}
+
+    def put(self, who: object, level: int) -> None:
+        """20 ms of somebody at this level."""
+        self._levels[who] = min(float(level), self._levels.get(who, SILENT) + _FALL)
+
+    def hear(self, level: int, seats: tuple[int, ...], others: tuple[int, ...]) -> None:
+        """20 ms of a room's mix: who speaks, loudest first, and which seats there are beside.
+
+        A mix tells the order of its voices and not each one's level: the loudest is shown with that of the
+        mix, each other 6 dB below the one before.
+        """
+        for seat in others:
+            if seat not in seats:
+                self.put(seat, SILENT)
+        for rank, seat in enumerate(seats):
+            self.put(seat, min(SILENT, level + rank * _RANK_DB))
+
+    def of(self, who: object) -> float:
+        """The level to show, −dBov."""
+        return self._levels.get(who, SILENT)
+
+
+def meter(level: float, width: int = 24) -> Text:
+    """A bar for a level in −dBov: empty at 60 and below, full at 0."""
+    filled = round(width * max(0.0, min(1.0, 1 - level / _FLOOR)))
+    text = Text()
+    for at in range(width):
+        part = at / width
+        style = "green" if part < 0.7 else "yellow" if part < 0.9 else "red"
+        text.append("█" if at < filled else "·", style if at < filled else "bright_black")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    name: str
+    role: str
+    muted: bool
+    level: float
+
+
+def stage_table(space: Space, levels: Levels) -> Table:
+    """Who is on stage, and how loud."""
+    rows = [_Row(row.name, _role(row.role), row.muted, levels.of(row.seat)) for row in space.stage]
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, max_width=32, overflow="ellipsis")
+    table.add_column(no_wrap=True, style="dim")
+    for row in rows:
+        talking = row.level < _FLOOR and not row.muted
+        mark = Text("●", "bold green") if talking else Text("○", "bright_black")
+        bar = Text("muted", "dim") if row.muted else meter(row.level)
+        table.add_row(mark, bar, Text(row.name, "bold" if talking else ""), row.role)
+    return table
+
+
+def _role(number: int, words: Mapping[Role, str] = _ROLES) -> str:
+    try:
+        return words[Role(number)]
+    except ValueError:
+        return "?"

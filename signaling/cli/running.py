@@ -1,0 +1,122 @@
+"""How every command runs and ends: errors become one sentence and an exit status, Ctrl-C a clean leave."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Final
+
+from signaling.cli.failures import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_MISUSE, Failure
+
+__all__ = ["TRACEBACK_VARIABLE", "Interrupted", "guarded", "run_loop", "sentence_of", "together"]
+
+TRACEBACK_VARIABLE: Final = "SPACES_TRACEBACK"
+"""Set it to 1 and an error that nobody foresaw is shown whole: for who wants to repair it."""
+
+_OURS: Final = ("signaling", "spacecore")
+# Codes by which the libraries say that what was given cannot be meant like this.
+_MISUSE: Final = frozenset({"bad_address", "bad_trust", "pin_malformed", "bad_value"})
+
+
+class Interrupted(Exception):  # noqa: N818 - no error: somebody wants to leave
+    """SIGINT or SIGTERM came, and the work was cancelled and has cleaned up."""
+
+
+def guarded(command: str, work: Callable[[], int]) -> int:
+    """Run a command; returns its exit status. Never raises, never shows a traceback unasked."""
+    try:
+        return work()
+    except (Interrupted, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output is gone; what Python still holds of it cannot be written either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    except Exception as error:
+        if os.environ.get(TRACEBACK_VARIABLE) == "1":
+            traceback.print_exc()
+        message, status = sentence_of(error)
+        sys.stderr.write(f"spaces {command}: {message}\n")
+        return status
+
+
+def sentence_of(error: Exception) -> tuple[str, int]:
+    """What to tell about an error, its code in brackets at the end, and the exit status."""
+    code = getattr(error, "code", None)
+    text = " ".join(str(error).split())
+    if isinstance(error, Failure):
+        return f"{text} [{error.code}]", error.exit_status
+    if isinstance(code, str) and type(error).__module__.split(".")[0] in _OURS:
+        is_misuse = code in _MISUSE or type(error).__name__ == "ConfigError"
+        return f"{text} [{code}]", EXIT_MISUSE if is_misuse else EXIT_FAILED
+    if isinstance(error, ModuleNotFoundError):
+        return (
+            f"the package {error.name!r} is missing; install it:  pip install 'spacecore[cli]'  "
+            "(spaces doctor shows what else) [package_missing]",
+            EXIT_FAILED,
+        )
+    return (
+        f"an error that was not foreseen: {type(error).__name__}: {text}; run it again with "
+        f"{TRACEBACK_VARIABLE}=1 and report what it shows [internal]",
+        EXIT_FAILED,
+    )
+
+
+def run_loop(work: Coroutine[Any, Any, int]) -> int:
+    """Run on uvloop. SIGINT and SIGTERM cancel the work; when it has cleaned up, Interrupted is raised."""
+    try:
+        import uvloop  # noqa: PLC0415 - not there on every system
+    except ImportError:
+        return asyncio.run(_watched(work))
+    return uvloop.run(_watched(work))
+
+
+async def together(*work: Coroutine[Any, Any, Any]) -> None:
+    """Run these at once; the first that fails ends the others, and its error is raised as it was."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for each in work:
+                group.create_task(each)
+    except BaseExceptionGroup as errors:
+        first: BaseException = errors
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from None
+
+
+async def _watched(work: Coroutine[Any, Any, int]) -> int:
+    task = asyncio.ensure_future(work)
+    was_stopped = False
+
+    def stop() -> None:
+        nonlocal was_stopped
+        was_stopped = True
+        task.cancel()
+
+    with _on_signals(stop):
+        try:
+            status = await task
+        except asyncio.CancelledError:
+            if was_stopped:
+                raise Interrupted from None
+            raise
+    if was_stopped:
+        raise Interrupted
+    return status
+
+
+@contextlib.contextmanager
+def _on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,128 @@
+"""`spaces serve`: a server until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from signaling.cli.running import run_loop
+from signaling.config import ServerConfig, load_config
+from signaling.server import Server, Statistics
+
+__all__ = ["run"]
+
+
+def run(  # noqa: PLR0917 - as many as there are flags
+    config_file: Path | None,
+    host: str | None,
+    port: int | None,
+    data_dir: Path | None,
+    development: bool | None,
+    as_json: bool,
+) -> int:
+    """Serve; returns 0 after SIGINT or SIGTERM. Raises ConfigError, CertificateError, ListenError, StoreError."""
+    config = load_config(
+        config_file,
+        os.environ,
+        {
+            "listen.host": host,
+            "listen.port": port,
+            "store.data_dir": data_dir,
+            "auth.development": development,
+        },
+    )
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
+    )
+    return run_loop(_serve(config, _Lines() if as_json else _Words()))
+
+
+async def _serve(config: ServerConfig, teller: _Lines | _Words) -> int:
+    server = Server(config)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Replaces the handlers that cancel: for a server this is the usual way to end.
+        loop.add_signal_handler(number, stopping.set)
+    await server.start()
+    try:
+        teller.listening(server, config)
+        await stopping.wait()
+        teller.stopping()
+    finally:
+        await server.stop()
+    teller.stopped(server.statistics())
+    return 0
+
+
+class _Lines:
+    """One JSON object a line, for programs."""
+
+    def listening(self, server: Server, config: ServerConfig) -> None:
+        self._tell(
+            "listening",
+            address=_address(server),
+            host=server.address[0],
+            port=server.address[1],
+            fingerprint=server.fingerprint,
+            development=config.auth.development,
+            data_dir=str(config.store.data_dir),
+            pid=os.getpid(),
+            cpu_s=time.process_time(),
+        )
+
+    def stopping(self) -> None:
+        self._tell("stopping")
+
+    def stopped(self, statistics: Statistics) -> None:
+        self._tell("stopped", statistics=statistics, cpu_s=time.process_time())
+
+    def _tell(self, event: str, **fields: object) -> None:
+        sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
+        sys.stdout.flush()
+
+
+class _Words:
+    """Sentences, for people."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, soft_wrap=True)
+
+    def listening(self, server: Server, config: ServerConfig) -> None:
+        say = self._console.print
+        say(f"Listening on [bold]{_address(server)}[/bold] (QUIC over UDP).")
+        say(f"Certificate  {server.fingerprint}")
+        if config.auth.development:
+            say(
+                "[yellow]Development mode:[/yellow] anyone on this machine may register by giving a name; "
+                "no token is asked for."
+            )
+            say("\nIn another terminal, in this directory:\n")
+            where = "" if server.address[1] == 4433 else f" --server {_address(server)}"
+            if config.store.data_dir != Path("spaces-data"):
+                where += f" --data-dir {config.store.data_dir}"
+            say(f"  spaces host --title 'Hello'{where}     speak   (--audio FILE says what)")
+            say(f"  spaces join{where}                     listen  (--out FILE.opus keeps it)\n")
+        say("Ctrl-C stops it.")
+
+    def stopping(self) -> None:
+        self._console.print("\nStopping: everybody is told.")
+
+    def stopped(self, statistics: Statistics) -> None:
+        self._console.print(
+            f"Stopped after {statistics['spaces_opened']} Spaces and {statistics['joins']} joins; "
+            f"{statistics['frames_in']} frames came in, {statistics['frames_out']} went out."
+        )
+
+
+def _address(server: Server) -> str:
+    host, port = server.address[0], server.address[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
