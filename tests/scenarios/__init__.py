@@ -1,0 +1,1 @@
+"""Stories told over a real loopback server, or an in-memory network in virtual time."""
