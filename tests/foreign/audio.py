@@ -92,10 +92,13 @@ class Downlink:
 
     def __init__(self) -> None:
         self.seats: tuple[int, ...] = ()
-        self.late = self.dropped = self.concealed = self.repaired = self.numberings = 0
+        self.late = self.dropped = self.concealed = self.repaired = 0
+        self.numberings = self.source_changes = 0
         self._decoder = Decoder()
         self._frames: dict[int, _Frame] = {}
         self._newest: tuple[int, int] | None = None
+        self._newest_s = 0.0
+        self._newest_is_silent = False
         self._played_seq: int | None = None
         self._cursor = 0
         self._silent = True
@@ -108,8 +111,9 @@ class Downlink:
 
     def put(self, packet: Audio, now_s: float) -> None:
         """Take a datagram that arrived at `now_s`."""
-        seq, timestamp = self._unwrapped(packet)
+        seq, timestamp = self._unwrapped(packet, now_s)
         self.seats = packet.seats or ()
+        self.source_changes += packet.source_changed
         self._transit_ms.append(now_s * 1000 - timestamp * 1000 / RATE)
         back = 1 + packet.distance_2
         oldest = back + len(packet.redundant) - 1
@@ -135,7 +139,7 @@ class Downlink:
     def _factor(packet: Audio) -> float:
         return float(10 ** (packet.gain_quarter_db / 80))
 
-    def _unwrapped(self, packet: Audio) -> tuple[int, int]:
+    def _unwrapped(self, packet: Audio, now_s: float) -> tuple[int, int]:
         """seq and timestamp that count on without wrapping; begins anew at a new numbering."""
         count = len(packet.new)
         if self._newest is None:
@@ -144,13 +148,16 @@ class Downlink:
             ahead = _signed(packet.seq - self._newest[0], 16)
             later = _signed(packet.timestamp - self._newest[1], 32)
             seq, timestamp = self._newest[0] + ahead, self._newest[1] + later
-            if (ahead <= 0 and later > 0) or abs(later) > _NEW_NUMBERING_SAMPLES:
+            astray = abs(later - (now_s - self._newest_s) * RATE)
+            if (ahead <= 0 and later > 0) or astray > _NEW_NUMBERING_SAMPLES:
                 self._begin_anew()
                 ahead = 1
             elif ahead <= 0:
                 return seq, timestamp
-            ahead = count if packet.source_changed else ahead + count - 1
+            no_loss = packet.source_changed or self._newest_is_silent
+            ahead = count if no_loss else ahead + count - 1
         self._expected += ahead
+        self._newest_s, self._newest_is_silent = now_s, len(packet.new[-1]) <= DTX_BYTES
         self._newest = seq + count - 1, timestamp + FRAME_SAMPLES * (count - 1)
         return seq, timestamp
 

@@ -51,7 +51,7 @@ class ForeignClient:
         self.closing: str | None = None
         self.expiring_in_ms: int | None = None
         self.events: list[Message] = []
-        self.dropped_datagrams = self.reports_from_server = 0
+        self.dropped_datagrams = self.stray_datagrams = self.reports_from_server = 0
         self.link = link
         self.voice = Voice(self._send_audio)
         self._early: list[Message] = []
@@ -188,8 +188,6 @@ class ForeignClient:
     async def mute(self, user: str = "") -> None:
         """Silence a voice; mine if no other is named."""
         await self.request(Request.MUTE, user)
-        if not user or (self.welcome is not None and user == self.welcome.user):
-            self.voice.hush()
 
     async def unmute(self) -> None:
         """Speak again."""
@@ -234,8 +232,10 @@ class ForeignClient:
 
     def _joined(self, message: Message) -> None:
         """A snapshot; events that came before it and are newer still count."""
-        seat_before = self.room.seat if self.room is not None else None
-        self.room = Room.of(message)
+        before, self.room = self.room, Room.of(message)
+        if before is None or before.space != self.room.space:
+            self.voice.begin()
+        seat_before = before.seat if before is not None else None
         if self.room.seat != seat_before:
             self.voice.uplink.restart()
         early, self._early = self._early, []
@@ -254,6 +254,8 @@ class ForeignClient:
                 self.voice.uplink.restart()
             self.room.role, self.room.seat = message[2], seat
             self.room.muted = item(message, 4, False)
+            if self.room.muted and seat is not None:
+                self.voice.hush()
         elif number == Event.REMOVED:
             self.removed, self.room = item(message, 2, ""), None
         elif number == Event.ENDED:
@@ -276,7 +278,9 @@ class ForeignClient:
         except WireError:
             self.dropped_datagrams += 1
             return
-        if isinstance(packet, Audio):
+        if self.room is None:
+            self.stray_datagrams += 1
+        elif isinstance(packet, Audio):
             self.voice.downlink.put(packet, asyncio.get_running_loop().time())
         else:
             self.reports_from_server += 1

@@ -49,6 +49,11 @@ def configuration(*, pinned: bool) -> QuicConfiguration:
     )
 
 
+def _digits(fingerprint: str) -> str:
+    """The 64 hex digits of a fingerprint, however people write it."""
+    return fingerprint.lower().removeprefix("sha256:").replace(":", "")
+
+
 class Link(QuicConnectionProtocol):
     """Turns QUIC events into messages and datagrams; `on_message`, `on_datagram`, `on_closed` are called."""
 
@@ -58,7 +63,7 @@ class Link(QuicConnectionProtocol):
         self.on_datagram: Callable[[bytes], None] = lambda data: None
         self.on_closed: Callable[[ClosedError], None] = lambda closed: None
         self.refused: NotPinnedError | None = None
-        self._pin = None if fingerprint is None else fingerprint.replace(":", "").lower()
+        self._pin = None if fingerprint is None else _digits(fingerprint)
         self._unframer = Unframer()
         self._keep_alive: asyncio.Task[None] | None = None
 

@@ -280,7 +280,9 @@ def test_duplicates_and_late_frames_are_dropped_and_a_new_numbering_begins_anew(
     downlink.put(_steady(1, 960), 0.1)
     assert downlink.numberings == 0
     downlink.put(_steady(0, 20 * 960), 0.4)
-    downlink.put(_steady(1, 20 * 960 + 10 * RATE), 0.5)
+    downlink.put(_steady(1, 20 * 960 + 10 * RATE), 10.4)
+    assert downlink.numberings == 1
+    downlink.put(_steady(2, 20 * 960 + 20 * RATE), 10.5)
     assert downlink.numberings == 2
 
 

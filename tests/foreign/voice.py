@@ -23,6 +23,10 @@ class Voice:
         self.uplink = Uplink(Encoder(), redundancy=redundancy)
         self._send = send
 
+    def begin(self) -> None:
+        """Another Space: another stream, with numbers of its own."""
+        self.downlink = Downlink()
+
     def capture_clock(self) -> int:
         """The time of capture in samples; it goes on through silence and mute."""
         now_ms = int(asyncio.get_running_loop().time() * 1000)
