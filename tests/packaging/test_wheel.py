@@ -24,6 +24,8 @@ import pytest
 
 from tests.packaging.page import ROOT, blocks
 
+pytestmark = pytest.mark.timeout(300)  # compiles everything, on a machine that may be busy
+
 OUTSIDE = ROOT / "tests" / "packaging" / "outside"
 UNITS = sorted(path.stem for path in (ROOT / "spacecore").glob("*.pyx"))
 SHIPPED_FOLDERS = ("spacecore", "signaling", "bench", "docs", "tests")

@@ -6,10 +6,12 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("spacecore", "signaling")
+COMPUTED = "a computed name"
 NATIVE = (".pyx", ".pxd", ".pxi")
 
 _CYTHON_IMPORT = re.compile(
@@ -59,6 +61,7 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
 def imports(path: Path) -> list[Import]:
     """All modules that a file imports or cimports, also inside functions and under TYPE_CHECKING.
 
@@ -90,8 +93,15 @@ def _python_imports(path: Path) -> Iterator[tuple[int, str]]:
             "importlib.import_module",
             "__import__",
         ):
-            target = node.args[0] if node.args else None
-            yield node.lineno, target.value if isinstance(target, ast.Constant) else "a computed name"
+            yield node.lineno, _named_by_call(node)
+
+
+def _named_by_call(node: ast.Call) -> str:
+    """What `import_module(…)` names: its string, the beginning of its f-string, or nobody knows."""
+    target = node.args[0] if node.args else None
+    if isinstance(target, ast.JoinedStr):
+        target = target.values[0]
+    return str(target.value).rstrip(".") if isinstance(target, ast.Constant) else COMPUTED
 
 
 def _cython_imports(path: Path) -> Iterator[tuple[int, str]]:

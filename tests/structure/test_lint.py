@@ -10,6 +10,9 @@ import pytest
 from tests.structure.source import ROOT
 
 
+pytestmark = pytest.mark.timeout(300)  # the first run fills caches, on a machine that may be busy
+
+
 @pytest.mark.parametrize("command", ["ruff check", "ruff format --check", "mypy"])
 def test_clean(command):
     program, *arguments = command.split()
