@@ -35,7 +35,7 @@ ROW = (
 def talk(seed: int) -> list[bytes]:
     """Opus packets of one talker, `SOUND_S` of them."""
     encoder = Encoder(bitrate_bps=48000, dtx=False)
-    return [encoder.encode(pcm.data) for pcm in frames(voice(seed, SOUND_S))]
+    return [encoder.encode(pcm) for pcm in frames(voice(seed, SOUND_S))]
 
 
 def measure(seats: int, audible: int, ticks: int) -> dict[str, float]:

@@ -9,7 +9,6 @@ import pytest
 
 from tests.structure.source import ROOT
 
-
 pytestmark = pytest.mark.timeout(300)  # the first run fills caches, on a machine that may be busy
 
 
