@@ -14,7 +14,8 @@ from tests.people import TICK_US, Talker
 from tests.signals import FRAME, frames, voice
 
 ONE_LSB = 1 / 32768
-SOUNDS = [frames(voice(seed, 0.4, peak=peak)) for seed, peak in ((1, 0.9), (2, 0.5), (3, 0.05), (4, 0.9))]
+_VOICES = ((1, 0.9), (2, 0.5), (3, 0.05), (4, 0.9))
+SOUNDS = [frames(voice(seed, 0.4, peak=peak)) for seed, peak in _VOICES]
 SEATS = st.integers(0, 5)
 SOUND = st.integers(0, len(SOUNDS) - 1)
 ALMOST_AUDIO = st.binary(max_size=40).map(lambda tail: b"\x00\x01\x00\x01" + tail)
