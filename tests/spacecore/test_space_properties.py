@@ -22,7 +22,7 @@ ALMOST_AUDIO = st.binary(max_size=40).map(lambda tail: b"\x00\x01\x00\x01" + tai
 
 
 class Histories(RuleBasedStateMachine):
-    """People come, go, speak, fall silent, are muted and turned up; the mix is the model's after each tick."""
+    """People come, go, speak, fall silent, are muted and turned up; each tick's mix is the model's."""
 
     @initialize()
     def begin(self) -> None:
