@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from spacecore import FULL, SeatError, Space, pack_audio, pack_report, parse_audio
+from spacecore import FULL, Decoder, SeatError, Space, pack_audio, pack_report, parse_audio
 from spacecore import Report as ReceiverReport
 from tests.people import TICK_US, Ear, Room, Talker, for_seat
 from tests.signals import FRAME, correlation, frames, tone, voice
@@ -269,6 +269,27 @@ def test_a_header_that_lies_about_its_level_is_measured_after_one_second() -> No
         audible.append(bool(space.tick(i * TICK_US + 5000).audible))
     assert any(audible[:20])
     assert not any(audible[100:])
+
+
+def test_a_seat_that_becomes_audible_first_decodes_its_last_two_packets() -> None:
+    """Exactly as a decoder does that was given those two before: the onset is not a cold start."""
+    space = Space()
+    space.add_seat(1)
+    tap = space.tap(mix=False)
+    talker = Talker(voice(94, 1.0))
+    packets: list[bytes] = []
+    for i in range(45):
+        talker.claimed_level = 127 if i < 40 else 20
+        datagram = talker.datagram() or b""
+        packets.append(parse_audio(datagram, False).frames[0])
+        space.put(1, datagram, i * TICK_US)
+        space.tick(i * TICK_US + 5000)
+    heard = [np.array(frame.pcm) for frame in tap.read()]
+    warm = Decoder()
+    warm.decode(packets[38])
+    warm.decode(packets[39])
+    np.testing.assert_array_equal(heard[0], np.array(warm.decode(packets[40])))
+    assert not np.array_equal(heard[0], np.array(Decoder().decode(packets[40])))
 
 
 def test_levels_are_measured_on_what_is_decoded() -> None:
