@@ -18,10 +18,10 @@ __all__ = ["app"]
 app = typer.Typer(
     name="spaces",
     help="Live audio rooms: serve them, speak in them, listen to them.\n\n"
-    "Try it in two terminals:  [bold]spaces serve --dev[/bold]  and  [bold]spaces host[/bold] ; "
-    "then  [bold]spaces join[/bold]  in a third. Or see it all at once:  [bold]spaces demo[/bold]",
-    epilog="Exit status: 0 done (also after Ctrl-C in serve, host and join, which is how they end), 1 failed, "
-    "2 misuse, 130 interrupted before the work was done.",
+    "Try it in two terminals: [bold]spaces serve --dev[/bold] and [bold]spaces host[/bold], "
+    "then [bold]spaces join[/bold] in a third. Or see it all at once: [bold]spaces demo[/bold].",
+    epilog="Exit status: 0 done (also after Ctrl-C in serve, host and join, which is how they end), "
+    "1 failed, 2 misuse, 130 interrupted before the work was done.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -46,7 +46,7 @@ Name = Annotated[
     str,
     typer.Option(
         envvar="SPACES_NAME",
-        help="The name you are shown by, on a development server that asks for no token; else your login name.",
+        help="The name you are shown by where no token is asked for (a development server); else your login.",
         rich_help_panel=_CONNECTION,
     ),
 ]
@@ -54,8 +54,8 @@ Token = Annotated[
     str,
     typer.Option(
         envvar="SPACES_TOKEN",
-        help="Who you are, as the server's operator gave it to you. Others on this machine can read a command "
-        "line: SPACES_TOKEN or --token-file keep it to yourself.",
+        help="Who you are, as the server's operator gave it to you. Others on this machine can read a "
+        "command line: SPACES_TOKEN or --token-file keep it to yourself.",
         rich_help_panel=_CONNECTION,
         show_envvar=True,
     ),
@@ -98,11 +98,12 @@ ConfigFile = Annotated[
 ServerDataDir = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Where the server keeps its data. [default: spaces-data]")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON, for programs.")]
 
 
 @app.command()
 def serve(
+    *,
     config: ConfigFile = None,
     host: Annotated[
         str | None, typer.Option(help="The address to listen on. [default: 127.0.0.1]", show_default=False)
@@ -115,13 +116,16 @@ def serve(
         bool | None,
         typer.Option(
             "--dev",
+            metavar="",
             help="Development mode, on loopback only: anyone on this machine may register by giving a name, "
             "and a self-signed certificate is made.",
         ),
     ] = None,
     json: Annotated[
         bool,
-        typer.Option("--json", help="One JSON line for each happening: listening, stopping, stopped."),
+        typer.Option(
+            "--json", metavar="", help="One JSON line for each happening: listening, stopping, stopped."
+        ),
     ] = False,
 ) -> None:
     """Run a server until Ctrl-C.
@@ -133,6 +137,7 @@ def serve(
 
 @app.command()
 def demo(
+    *,
     files: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -155,6 +160,7 @@ def demo(
 
 @app.command()
 def live(
+    *,
     server: Server = "127.0.0.1:4433",
     name: Name = "",
     token: Token = "",
@@ -176,6 +182,7 @@ def live(
 
 @app.command()
 def host(
+    *,
     title: Annotated[str, typer.Option("--title", "-t", help="What the Space is called.")] = "Hello",
     audio: Annotated[
         Path | None,
@@ -187,10 +194,13 @@ def host(
         ),
     ] = None,
     loop: Annotated[
-        bool, typer.Option("--loop", help="Say it again and again; else the Space ends with it.")
+        bool, typer.Option("--loop", metavar="", help="Say it again and again; else the Space ends with it.")
     ] = False,
     admit_all: Annotated[
-        bool, typer.Option("--admit-all", help="Let everybody speak who asks; else you are asked each time.")
+        bool,
+        typer.Option(
+            "--admit-all", metavar="", help="Let everybody speak who asks; else you are asked each time."
+        ),
     ] = False,
     server: Server = "127.0.0.1:4433",
     name: Name = "",
@@ -212,6 +222,7 @@ def host(
 
 @app.command()
 def join(
+    *,
     space: Annotated[
         str,
         typer.Argument(
@@ -225,11 +236,13 @@ def join(
         ),
     ] = None,
     play: Annotated[
-        bool, typer.Option("--play", help="Play it on the loudspeaker (needs the extra 'play').")
+        bool, typer.Option("--play", metavar="", help="Play it on the loudspeaker (needs the extra 'play').")
     ] = False,
     ask: Annotated[
         bool,
-        typer.Option("--ask", help="Ask to speak; once admitted, through the microphone (extra 'play')."),
+        typer.Option(
+            "--ask", metavar="", help="Ask to speak; once admitted, through the microphone (extra 'play')."
+        ),
     ] = False,
     audio: Annotated[
         Path | None, typer.Option("--audio", "-a", metavar="FILE", help="With --ask: say this file instead.")
@@ -255,6 +268,7 @@ def join(
 
 @app.command()
 def token(
+    *,
     subject: Annotated[
         str, typer.Argument(help="The user's id, up to 64 characters: the same person every time.")
     ],
@@ -305,7 +319,7 @@ def _of(module: str) -> Any:
     return import_module(f"signaling.cli.{module}")
 
 
-def _options(
+def _options(  # noqa: PLR0917 - in the order of the dataclass
     server: str,
     name: str,
     token: str,

@@ -20,7 +20,7 @@ __all__ = ["ConnectionOptions", "development_fingerprint", "dial"]
 
 _START_ONE: Final = "start a server on this machine:  spaces serve --dev"
 _REMEDIES: Final = {
-    "refused": f"check --server, or {_START_ONE}",
+    "refused": f"Check --server, or {_START_ONE}",
     "unreachable": "check --server and the network",
     "name_not_found": "check --server",
     "network_error": "check --server and the network",

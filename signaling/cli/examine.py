@@ -1,7 +1,8 @@
-"""What `spaces doctor` finds out about this machine and this installation. Changes nothing, opens no connection."""
+"""What `spaces doctor` finds out about this machine and this installation. It changes nothing."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 import os
@@ -104,7 +105,7 @@ def _versions() -> Iterator[Finding]:
     yield Finding(
         "versions",
         "Python",
-        f"{platform.python_version()} ({platform.python_implementation()}) on {platform.platform(terse=True)}",
+        f"{platform.python_version()} on {platform.platform(terse=True)}",
         Verdict.OK if supported else Verdict.MISSING,
         "" if supported else "use Python 3.11 or newer",
     )
@@ -272,10 +273,8 @@ def _udp() -> Finding:
 
 def _granted_bytes(option: int) -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as near:
-        try:
+        with contextlib.suppress(OSError):  # macOS refuses what is too much instead of cutting it
             near.setsockopt(socket.SOL_SOCKET, option, _WANTED_BUFFER_BYTES)
-        except OSError:  # macOS refuses what is too much instead of cutting it
-            pass
         granted = near.getsockopt(socket.SOL_SOCKET, option)
     # Linux reports twice what it grants: the other half is for its own bookkeeping.
     return granted // 2 if sys.platform == "linux" else granted

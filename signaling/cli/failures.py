@@ -20,7 +20,8 @@ class Failure(Exception):  # noqa: N818 - it is the outcome of a command
     exit_status = EXIT_FAILED
 
     def __init__(self, code: str, message: str, remedy: str = "") -> None:
-        super().__init__(f"{message}; {remedy}" if remedy else message)
+        joint = " " if message.endswith((".", "?")) else "; "
+        super().__init__(f"{message}{joint}{remedy}" if remedy else message)
         self.code = code
         self.message = message
         self.remedy = remedy

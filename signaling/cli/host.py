@@ -109,8 +109,7 @@ class _Desk:
         space = self._space
         lines: list[RenderableType] = [stage_table(space, self._levels), Text()]
         lines.append(Text(f"{space.audience} listening", "dim"))
-        for person in space.queue[:5]:
-            lines.append(Text(f"✋ {person.name} asks to speak", "yellow"))
+        lines += [Text(f"✋ {person.name} asks to speak", "yellow") for person in space.queue[:5]]
         if space.queue and can_type:
             lines.append(Text(f"   a admits {space.queue[0].name}, d declines", "dim"))
         lines.append(Text(f"Listen:  spaces join {space.id_text}", "dim"))
@@ -125,10 +124,10 @@ class _Desk:
         except SpaceOver:
             return
 
-    async def _metered(self, frames: Iterator[Samples]) -> AsyncIterator[Samples]:
+    async def _metered(self, frames: Iterator[Samples]) -> AsyncIterator[memoryview]:
         async for frame in ahead(frames):
             self._levels.put(self._space.seat, level_of(frame))
-            yield frame
+            yield frame.data
 
     def _on_pcm(self, frame: Frame) -> None:
         others = tuple(row.seat for row in self._space.stage if row.seat != self._space.seat)

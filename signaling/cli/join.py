@@ -124,7 +124,7 @@ class _Guest:
             self._seated.set()
 
     async def speak(self, frames: Iterator[Samples] | None) -> None:
-        """Once admitted: the file, then back among the listeners; or the microphone, for as long as one is here."""
+        """Once admitted: the file, then back to listening; or the microphone, for as long as one is here."""
         await self._seated.wait()
         if self._space.seat is None:
             return
@@ -152,10 +152,10 @@ class _Guest:
         )
         return Panel(lines, title=Text(space.title), subtitle="Ctrl-C leaves", width=72)
 
-    async def _metered(self, frames: AsyncIterator[Samples]) -> AsyncIterator[Samples]:
+    async def _metered(self, frames: AsyncIterator[Samples]) -> AsyncIterator[memoryview]:
         async for frame in frames:
             self._levels.put(self._space.seat, level_of(frame))
-            yield frame
+            yield frame.data
 
     def _on_frame(self, frame: Frame) -> None:
         others = tuple(row.seat for row in self._space.stage if row.seat != self._space.seat)

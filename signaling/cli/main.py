@@ -21,4 +21,4 @@ def main() -> None:
             "[package_missing]\n"
         )
         sys.exit(EXIT_FAILED)
-    commands.app()
+    commands.app(prog_name="spaces")

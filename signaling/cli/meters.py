@@ -17,8 +17,9 @@ SILENT: Final = 127
 """The level of silence, in −dBov (RFC 6464)."""
 
 _FLOOR: Final = 60  # −dBov at which a meter is empty: the room itself counts it as silence
-_FALL: Final = 4  # dB a frame by which a meter falls back: one can see what lasts 20 ms
+_FALL: Final = 1  # dB a frame by which a meter falls back: one can see what lasts 20 ms
 _RANK_DB: Final = 6
+_ZONES: Final = ((0.7, "green"), (0.9, "yellow"), (1.0, "red"))
 _ROLES: Final = {Role.HOST: "host", Role.SPEAKER: "speaker", Role.LISTENER: "listener"}
 
 
@@ -53,11 +54,12 @@ def meter(level: float, width: int = 24) -> Text:
     """A bar for a level in −dBov: empty at 60 and below, full at 0."""
     filled = round(width * max(0.0, min(1.0, 1 - level / _FLOOR)))
     text = Text()
-    for at in range(width):
-        part = at / width
-        style = "green" if part < 0.7 else "yellow" if part < 0.9 else "red"
-        text.append("█" if at < filled else "·", style if at < filled else "bright_black")
-    return text
+    begin = 0
+    for part, style in _ZONES:
+        end = min(filled, round(width * part))
+        text.append("█" * max(0, end - begin), style)
+        begin = max(begin, end)
+    return text.append("·" * (width - filled), "bright_black")
 
 
 @dataclass(frozen=True, slots=True)

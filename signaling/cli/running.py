@@ -9,9 +9,11 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from signaling.cli.failures import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_MISUSE, Failure
+
+T = TypeVar("T")
 
 __all__ = ["TRACEBACK_VARIABLE", "Interrupted", "guarded", "run_loop", "sentence_of", "together"]
 
@@ -67,7 +69,7 @@ def sentence_of(error: Exception) -> tuple[str, int]:
     )
 
 
-def run_loop(work: Coroutine[Any, Any, int]) -> int:
+def run_loop(work: Coroutine[Any, Any, T]) -> T:
     """Run on uvloop. SIGINT and SIGTERM cancel the work; when it has cleaned up, Interrupted is raised."""
     try:
         import uvloop  # noqa: PLC0415 - not there on every system
@@ -89,7 +91,7 @@ async def together(*work: Coroutine[Any, Any, Any]) -> None:
         raise first from None
 
 
-async def _watched(work: Coroutine[Any, Any, int]) -> int:
+async def _watched(work: Coroutine[Any, Any, T]) -> T:
     task = asyncio.ensure_future(work)
     was_stopped = False
 
@@ -100,14 +102,14 @@ async def _watched(work: Coroutine[Any, Any, int]) -> int:
 
     with _on_signals(stop):
         try:
-            status = await task
+            result = await task
         except asyncio.CancelledError:
             if was_stopped:
                 raise Interrupted from None
             raise
     if was_stopped:
         raise Interrupted
-    return status
+    return result
 
 
 @contextlib.contextmanager

@@ -15,15 +15,17 @@ from rich.live import Live
 
 __all__ = ["Screen", "keys"]
 
+_SWITCH_S: Final = 0.0005
 _REFRESH_HZ: Final = 8  # more costs the sound its time and shows nothing new
 
 
 class Screen:
-    """`with Screen(view)`: on a terminal `view()` is drawn eight times a second; `say` prints a line above it."""
+    """`with Screen(view)`: on a terminal `view()` is drawn eight times a second; `say` prints above it."""
 
     def __init__(self, view: Callable[[], RenderableType], console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
         self.is_live = self.console.is_terminal
+        self._switch_s = sys.getswitchinterval()
         self._live: Live | None = None
         if self.is_live:
             self._live = Live(
@@ -32,12 +34,15 @@ class Screen:
 
     def __enter__(self) -> Self:
         if self._live is not None:
+            # The view is drawn in a thread; the loop with the sound must not wait 5 ms for each of its turns.
+            sys.setswitchinterval(_SWITCH_S)
             self._live.start()
         return self
 
     def __exit__(self, *raised: object) -> None:
         if self._live is not None:
             self._live.stop()
+            sys.setswitchinterval(self._switch_s)
 
     def say(self, text: RenderableType) -> None:
         """One line that stays."""

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from signaling.cli.failures import Misuse
 from signaling.cli.running import run_loop
-from signaling.config import ServerConfig, load_config
+from signaling.config import ConfigError, ServerConfig, load_config
 from signaling.server import Server, Statistics
 
 __all__ = ["run"]
@@ -28,17 +29,23 @@ def run(  # noqa: PLR0917 - as many as there are flags
     development: bool | None,
     as_json: bool,
 ) -> int:
-    """Serve; returns 0 after SIGINT or SIGTERM. Raises ConfigError, CertificateError, ListenError, StoreError."""
-    config = load_config(
-        config_file,
-        os.environ,
-        {
-            "listen.host": host,
-            "listen.port": port,
-            "store.data_dir": data_dir,
-            "auth.development": development,
-        },
-    )
+    """Serve; returns 0 after SIGINT or SIGTERM. ConfigError, CertificateError, ListenError, StoreError."""
+    flags = {
+        "listen.host": host,
+        "listen.port": port,
+        "store.data_dir": data_dir,
+        "auth.development": development,
+    }
+    try:
+        config = load_config(config_file, os.environ, flags)
+    except ConfigError as error:
+        if config_file is None and error.code in ("certificate_missing", "token_keys_missing"):
+            raise Misuse(
+                error.code,
+                "nothing says yet how people can trust this server and how it knows them",
+                "try it on this machine with  --dev , or name certificate and token keys in a file:  --config FILE",
+            ) from error
+        raise
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )

@@ -39,7 +39,7 @@ def open_recording(path: Path) -> Sink:
     if kind is None:
         raise Misuse(
             "recording_kind",
-            f"{path.name!r} ends in {path.suffix or 'nothing'!r} and what is heard is written as .opus or .wav",
+            f"{path.name!r} ends in {path.suffix or 'nothing'!r}; what is heard is written as .opus or .wav",
             "give it one of these endings",
         )
     try:

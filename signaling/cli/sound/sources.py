@@ -101,12 +101,12 @@ class AudioFile:
                     return
                 yield from cast("list[Any]", packet.decode())
             except FFmpegError:
-                # As players do: a damaged stretch is passed over. (A demuxer that failed gives no more packets.)
+                # As players do: a damaged stretch is passed over. A demuxer that failed gives no more.
                 self.broken += 1
 
 
 async def ahead(frames: Iterator[Samples]) -> AsyncIterator[Samples]:
-    """The same frames, taken in a thread a second before they are needed, so that the loop never waits on a disk."""
+    """The same frames, taken in a thread a second ahead: the loop never waits on a disk or a decoder."""
 
     def take() -> list[Samples]:
         return list(itertools.islice(frames, _BATCH_FRAMES))

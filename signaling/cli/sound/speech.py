@@ -1,4 +1,4 @@
-"""Spoken sentences from espeak-ng, as the espeakng-loader wheel carries it: no program has to be installed."""
+"""Spoken sentences from espeak-ng, as the espeakng-loader wheel carries it: nothing has to be installed."""
 
 from __future__ import annotations
 
