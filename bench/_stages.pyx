@@ -57,27 +57,31 @@ cdef class Room:
     def tick(self, long long now_us):
         """One tick; the CPU nanoseconds of jitter, decode, mix and encode."""
         cdef int64_t at[5]
+        cdef space_t* space = self.space
+        cdef out_t* out = self.out
         with nogil:     # the clock is read between the stages and nowhere else
-            space_drain(self.space)
+            space_drain(space)
             at[0] = cpu_ns()
-            space_pull(self.space, now_us)
+            space_pull(space, now_us)
             at[1] = cpu_ns()
-            space_decode(self.space)
+            space_decode(space)
             at[2] = cpu_ns()
-            space_mix(self.space)
+            space_mix(space)
             at[3] = cpu_ns()
-            space_encode(self.space, self.out)
+            space_encode(space, out)
             at[4] = cpu_ns()
-            self.space.timestamp += 960
+            space.timestamp += 960
         return at[1] - at[0], at[2] - at[1], at[3] - at[2], at[4] - at[3]
 
     def whole_tick(self, long long now_us):
         """One tick as the engine runs it; its CPU nanoseconds."""
         cdef int64_t start
         cdef int64_t stop
+        cdef space_t* space = self.space
+        cdef out_t* out = self.out
         with nogil:     # the same work as tick(), undivided
             start = cpu_ns()
-            space_tick(self.space, now_us, self.out)
+            space_tick(space, now_us, out)
             stop = cpu_ns()
         return stop - start
 

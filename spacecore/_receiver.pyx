@@ -280,10 +280,11 @@ cdef class Receiver:
         """The next 20 ms as Heard. Call it once every 20 ms, whether or not anything arrived."""
         pcm = PyBytes_FromStringAndSize(NULL, FRAME_SAMPLES * sizeof(float))
         cdef float* samples = <float*><char*>pcm
+        cdef receiver_t* receiver = self._receiver
         cdef int heard
         with nogil:     # a decode takes 20-45 µs
-            receiver_next(self._receiver, now_us)
-            heard = receiver_decode(self._receiver, samples)
+            receiver_next(receiver, now_us)
+            heard = receiver_decode(receiver, samples)
         seats = tuple([self._receiver.seats[i] for i in range(self._receiver.n_seats)])
         seq = None if heard == HEARD_SILENCE else self._receiver.due.seq
         return Heard(_HEARD[heard], memoryview(pcm).cast("f"), self._receiver.level, seq, seats)

@@ -185,9 +185,10 @@ cdef class Space:
 
     def tick(self, long long now_us):
         """20 ms of the room at `now_us` (microseconds, the clock of put). For the media thread; returns a Tick."""
+        cdef space_t* space = self._space
         cdef out_t* out = self._out
         with nogil:     # all stages in one go: decode, mix and encode take some 100 µs
-            space_tick(self._space, now_us, out)
+            space_tick(space, now_us, out)
         packets = tuple([
             (out.packets[i].audience, PyBytes_FromStringAndSize(<const char*>out.packets[i].data, out.packets[i].n_bytes))
             for i in range(out.n_packets)])
