@@ -132,7 +132,7 @@ def serve(
 
     Settings come from the file, then from the environment (SPACES_LISTEN_PORT=…), then from these options.
     """
-    _end("serve", lambda: _of("serve").run(config, host, port, data_dir, dev, json))
+    _end("serve", lambda: import_module("signaling.cli.serve").run(config, host, port, data_dir, dev, json))
 
 
 @app.command()
@@ -141,7 +141,7 @@ def demo(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[FILE]...", help="What the host and the second speaker say: up to two audio files."
+            metavar="FILE", help="What the host and the second speaker say: up to two audio files."
         ),
     ] = None,
     out: Annotated[
@@ -155,7 +155,12 @@ def demo(
     Exit status 0 only if at least 99 % of the frames arrived, everybody heard whom they should and not
     themselves, and all were told of the end.
     """
-    _end("demo", lambda: _of("demo.command").run(files or [], out=out, as_json=json, picture=picture))
+    _end(
+        "demo",
+        lambda: import_module("signaling.cli.demo.command").run(
+            files or [], out=out, as_json=json, picture=picture
+        ),
+    )
 
 
 @app.command()
@@ -175,7 +180,7 @@ def live(
 
     def work() -> int:
         options = _options(server, name, token, token_file, fingerprint, ca_file, data_dir)
-        return int(_of("live").run(options, most=most, as_json=json))
+        return int(import_module("signaling.cli.live").run(options, most=most, as_json=json))
 
     _end("live", work)
 
@@ -214,7 +219,7 @@ def host(
 
     def work() -> int:
         options = _options(server, name, token, token_file, fingerprint, ca_file, data_dir)
-        module = _of("host")
+        module = import_module("signaling.cli.host")
         return int(module.run(options, title=title, audio=audio, repeat=loop, admit_all=admit_all))
 
     _end("host", work)
@@ -226,7 +231,7 @@ def join(
     space: Annotated[
         str,
         typer.Argument(
-            metavar="[ID]", help="The Space, as `spaces live` shows it. Not needed if only one is live."
+            metavar="ID", help="The Space, as `spaces live` shows it. Not needed if only one is live."
         ),
     ] = "",
     out: Annotated[
@@ -259,7 +264,7 @@ def join(
 
     def work() -> int:
         connection = _options(server, name, token, token_file, fingerprint, ca_file, data_dir)
-        module = _of("join")
+        module = import_module("signaling.cli.join")
         options = module.JoinOptions(space=space, out=out, play=play, ask=ask, audio=audio)
         return int(module.run(connection, options))
 
@@ -292,7 +297,7 @@ def token(
     """
 
     def work() -> int:
-        made = _of("token").run(
+        made = import_module("signaling.cli.token").run(
             subject=subject,
             name=name,
             lifetime_s=lifetime,
@@ -312,11 +317,7 @@ def doctor(json: Json = False) -> None:
 
     Exit status 0 if all that is needed is there, 1 otherwise.
     """
-    _end("doctor", lambda: _of("doctor").run(as_json=json))
-
-
-def _of(module: str) -> Any:
-    return import_module(f"signaling.cli.{module}")
+    _end("doctor", lambda: import_module("signaling.cli.doctor").run(as_json=json))
 
 
 def _options(  # noqa: PLR0917 - in the order of the dataclass
@@ -328,7 +329,7 @@ def _options(  # noqa: PLR0917 - in the order of the dataclass
     ca_file: Path | None,
     data_dir: Path,
 ) -> Any:
-    return _of("connecting").ConnectionOptions(
+    return import_module("signaling.cli.connecting").ConnectionOptions(
         server, name, token, token_file, fingerprint, ca_file, data_dir
     )
 

@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import re
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
+from signaling.cli.failures import Failure
+from signaling.cli.sound.devices import sounddevice
+
 __all__ = ["Finding", "Verdict", "examine"]
 
-UNITS: Final = (
-    "_packet",
-    "_opus",
-    "_jitter",
-    "_limiter",
-    "_mixer",
-    "_receiver",
-    "_seat",
-    "_tap",
-    "_tick",
-    "_space",
-)
-
-# Distribution, module, extra, what it is for. The first of the last column's words make a sentence.
+# Distribution, module, extra, what it is for.
 _NEEDED: Final = (
     ("av", "av", "", "reads and writes audio files, and carries libopus"),
     ("aioquic", "aioquic", "client", "QUIC"),
@@ -117,24 +108,16 @@ def _versions() -> Iterator[Finding]:
 
 
 def _distribution(distribution: str, module: str, extra: str, purpose: str, *, needed: bool) -> Finding:
-    """Whether it can be imported, which is more than whether it is installed."""
+    """Whether it is installed. Whether it also works is seen where it is used: see `_engine`."""
     target = f"spacecore[{extra}]" if extra else "spacecore"
-    verdict = Verdict.MISSING if needed else Verdict.ADVICE
-    try:
-        importlib.import_module(module)
-    except Exception as error:  # a broken package may raise anything at all
-        if isinstance(error, ModuleNotFoundError) and error.name == module:
-            return Finding(
-                "versions",
-                distribution,
-                f"not installed ({purpose})",
-                verdict,
-                f"pip install '{target}'",
-            )
-        remedy = f"pip install --force-reinstall '{target}'"
-        if "PortAudio" in str(error):
-            remedy = "on Debian or Ubuntu:  sudo apt-get install -y libportaudio2"
-        return Finding("versions", distribution, f"cannot be used: {error} ({purpose})", verdict, remedy)
+    if importlib.util.find_spec(module) is None:
+        return Finding(
+            "versions",
+            distribution,
+            f"not installed ({purpose})",
+            Verdict.MISSING if needed else Verdict.ADVICE,
+            f"pip install '{target}'",
+        )
     return Finding("versions", distribution, _version(distribution))
 
 
@@ -142,43 +125,34 @@ def _version(distribution: str) -> str:
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
-        if distribution == "spacecore":
-            return (
-                f"{getattr(importlib.import_module('spacecore'), '__version__', 'unknown')} (not installed)"
-            )
-        return "unknown version"
+        return "not installed, but importable from here"
 
 
 # Engine
 
 
 def _engine() -> Iterator[Finding]:
-    broken = [unit for unit in UNITS if _broken(f"spacecore.{unit}")]
-    yield Finding(
-        "engine",
-        "native units",
-        f"{len(UNITS) - len(broken)} of {len(UNITS)} load"
-        + (f"; not: {', '.join(broken)}" if broken else ""),
-        Verdict.MISSING if broken else Verdict.OK,
-        "build them:  pip install .   (needs a C compiler and Python's headers)" if broken else "",
-    )
+    rebuild = "build it anew:  pip install --force-reinstall .   (needs a C compiler and Python's headers)"
+    yield _loads("native engine", lambda: import_module("spacecore"), rebuild)
     yield _libopus()
-    if not _broken("signaling.quic.private"):
-        yield _quic()
+    repair = "pip install --force-reinstall 'spacecore[server]'"
+    yield _loads("client library", lambda: import_module("signaling.client"), repair)
+    yield _loads("server", lambda: import_module("signaling.server"), repair)
+    yield _sound_device()
 
 
-def _broken(module: str) -> bool:
+def _loads(name: str, load: Callable[[], object], remedy: str) -> Finding:
     try:
-        importlib.import_module(module)
-    except Exception:  # whatever it is, it does not load
-        return True
-    return False
+        load()
+    except Exception as error:  # a broken package may raise anything at all
+        return Finding("engine", name, f"does not load: {error}", Verdict.MISSING, remedy)
+    return Finding("engine", name, "loads")
 
 
 def _libopus() -> Finding:
     try:
-        library = importlib.import_module("spacecore").opus_library()
-    except Exception as error:
+        library = import_module("spacecore").opus_library()
+    except Exception as error:  # as above
         return Finding(
             "engine",
             "libopus",
@@ -187,20 +161,22 @@ def _libopus() -> Finding:
             "pip install av   (its wheel carries one), or name a file in SPACECORE_LIBOPUS",
         )
     sources = {"SPACECORE_LIBOPUS": "named by SPACECORE_LIBOPUS", "PyAV": "from PyAV's wheel"}
-    return Finding(
-        "engine",
-        "libopus",
-        f"{library.version}, {sources.get(library.source, 'of the system')}: {library.path}",
-    )
+    source = sources.get(library.source, "of the system")
+    return Finding("engine", "libopus", f"{library.version}, {source}: {library.path}")
 
 
-def _quic() -> Finding:
-    private = importlib.import_module("signaling.quic.private")
+def _sound_device() -> Finding:
+    """Loudspeaker and microphone need more than a package: a library, and devices."""
     try:
-        private.check_version()
-    except Exception as error:
-        return Finding("engine", "QUIC", str(error), Verdict.MISSING, "pip install 'spacecore[client]'")
-    return Finding("engine", "QUIC", "aioquic is of the tested series")
+        device = sounddevice("a sound card")
+        names = [device.query_devices(kind=kind)["name"] for kind in ("output", "input")]
+    except Failure as error:
+        return Finding("engine", "sound card", error.message, Verdict.ADVICE, error.remedy)
+    except Exception as error:  # PortAudio's own
+        return Finding(
+            "engine", "sound card", f"none: {error}", Verdict.ADVICE, "use --out and --audio in place of it"
+        )
+    return Finding("engine", "sound card", f"plays on {names[0]}, records from {names[1]}")
 
 
 # Machine

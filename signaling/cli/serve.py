@@ -43,7 +43,7 @@ def run(  # noqa: PLR0917 - as many as there are flags
             raise Misuse(
                 error.code,
                 "nothing says yet how people can trust this server and how it knows them",
-                "try it on this machine with  --dev , or name certificate and token keys in a file:  --config FILE",
+                "try it here with --dev, or name certificate and token keys in a file: --config FILE",
             ) from error
         raise
     logging.basicConfig(

@@ -58,7 +58,7 @@ def _config(config_file: Path | None, data_dir: Path | None) -> ServerConfig:
 
 
 def _read(path: Path) -> Ed25519PrivateKey:
-    remedy = "start the server once with  spaces serve --dev , or name the key with --key or --config"
+    remedy = "start the server once (spaces serve --dev), or name the key with --key or --config"
     try:
         return tokens.read_private_key(path.read_bytes())
     except FileNotFoundError as error:
