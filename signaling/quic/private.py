@@ -47,20 +47,18 @@ __all__ = [
 ]
 
 TESTED_VERSIONS = ("1.7.2",)
-_SERIES = (1, 7)  # what pyproject.toml admits: 1.7.2 and later fixes of 1.7
 
 _SHORT_HEADER_BYTES = 1 + PACKET_NUMBER_SEND_SIZE
 _AEAD_TAG_BYTES = 16  # of every cipher suite of TLS 1.3 that QUIC may use, RFC 9001 section 5.3
 
 
 def check_version(version: str = aioquic.__version__) -> None:
-    """Refuse an aioquic outside the tested series; raises AioquicError (code `aioquic_version`)."""
-    numbers = tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
-    if numbers[:2] != _SERIES or numbers < (1, 7, 2):
+    """Refuse an aioquic that was not tested; raises AioquicError (code `aioquic_version`)."""
+    if version not in TESTED_VERSIONS:
         raise AioquicError(
             "aioquic_version",
-            f"aioquic {version} is installed; this release knows the inside of {', '.join(TESTED_VERSIONS)} "
-            'and of later 1.7 fixes only. Install it:  pip install "aioquic>=1.7.2,<1.8"',
+            f"aioquic {version} is installed; this release knows the inside of {', '.join(TESTED_VERSIONS)} only. "
+            f'Install it:  pip install "aioquic=={TESTED_VERSIONS[-1]}"',
         )
 
 
