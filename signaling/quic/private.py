@@ -57,7 +57,7 @@ def check_version(version: str = aioquic.__version__) -> None:
     if version not in TESTED_VERSIONS:
         raise AioquicError(
             "aioquic_version",
-            f"aioquic {version} is installed; this release knows the inside of {', '.join(TESTED_VERSIONS)} only. "
+            f"aioquic {version} is installed; only the inside of {', '.join(TESTED_VERSIONS)} is known here. "
             f'Install it:  pip install "aioquic=={TESTED_VERSIONS[-1]}"',
         )
 
