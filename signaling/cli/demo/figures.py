@@ -24,8 +24,8 @@ TARGET_JOIN_P99_MS: Final = 1_000.0
 
 _LEAST_SHARE: Final = 0.5
 """Somebody is heard if their sound is found in at least half of what they said."""
-_MOST_SELF_SHARE: Final = 0.05
-"""And not heard if it is found in no more than this: a single window may be alike by chance."""
+_MOST_SELF_SHARE: Final = 0.1
+"""And not heard if it is found in no more than this: single windows may be alike by chance."""
 _CAPTURE_MS: Final = 20.0
 
 

@@ -29,8 +29,8 @@ __all__ = [
 WINDOW_MS: Final = 400
 STEP_MS: Final = 200
 LONGEST_MS: Final = 1_000
-HEARD: Final = 0.35
-"""A peak from here on is the source's own sound, also under another voice; other speech stays below 0.25."""
+HEARD: Final = 0.4
+"""A peak from here on is the source's own sound, also under another voice; other speech stays below."""
 CONFIDENT: Final = 0.6
 """And from here on its place is sure."""
 

@@ -65,6 +65,7 @@ class _OpusFile:
         self._stream = self._container.add_stream("libopus", rate=RATE_HZ, options={"compression_level": "5"})
         self._stream.bit_rate = 64_000
         self._stream.layout = "mono"
+        self._container.start_encoding()  # the file is made now, or refused now
         self._samples = 0
 
     def write(self, pcm: Samples) -> None:
@@ -93,7 +94,9 @@ class _WavFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = wave.open(str(path), "wb")  # noqa: SIM115 - closed in close()
+        # Opened here: a Wave_write that could not open its file complains when it is thrown away.
+        self._stream = path.open("wb")
+        self._file = wave.open(self._stream, "wb")  # noqa: SIM115 - closed in close()
         self._file.setparams((1, 2, RATE_HZ, 0, "NONE", "not compressed"))
 
     def write(self, pcm: Samples) -> None:
@@ -103,7 +106,10 @@ class _WavFile:
             raise _unwritable(self._path, error) from error
 
     def close(self) -> None:
-        self._file.close()
+        try:
+            self._file.close()
+        finally:
+            self._stream.close()
 
 
 class Loudspeaker:

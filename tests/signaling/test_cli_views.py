@@ -1,0 +1,120 @@
+"""What people see: meters, the stage, sentences about what happens."""
+
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from signaling.cli.meters import SILENT, Levels, meter, stage_table
+from signaling.cli.screen import Keys, Screen
+from signaling.cli.telling import Teller
+from signaling.client import Audience, Ended, Person, Queue, Removed, Role, Stage, StageSeat, You
+
+ADA = StageSeat(0, "ada", "Ada", int(Role.HOST), False)
+BEN = StageSeat(1, "ben", "Ben", int(Role.SPEAKER), False)
+
+
+def space(*stage, me="cleo", role=Role.LISTENER, queue=()):
+    return SimpleNamespace(stage=stage, me=me, role=role, queue=queue, seat=None)
+
+
+@pytest.mark.parametrize(
+    ("level", "filled"), [(0, 10), (6, 9), (30, 5), (54, 1), (60, 0), (127, 0), (-5, 10)]
+)
+def test_a_meter_is_as_long_as_it_is_loud(level, filled):
+    drawn = meter(level, 10)
+    assert drawn.plain == "█" * filled + "·" * (10 - filled)
+
+
+def test_a_loud_meter_warns():
+    assert {str(span.style) for span in meter(0, 10).spans} == {"green", "yellow", "red"}
+
+
+def test_levels_rise_at_once_and_fall_slowly():
+    levels = Levels()
+    assert levels.of("ada") == SILENT
+    levels.put("ada", 20)
+    assert levels.of("ada") == 20
+    levels.put("ada", SILENT)
+    assert 20 < levels.of("ada") < 30
+    levels.put("ada", 10)
+    assert levels.of("ada") == 10
+
+
+def test_the_loudest_has_the_level_of_the_mix():
+    levels = Levels()
+    levels.hear(20, (2, 0), others=(0, 1, 2))
+    assert levels.of(2) == 20
+    assert levels.of(0) > 20
+    assert levels.of(1) == SILENT
+
+
+def test_the_stage_shows_who_talks_and_who_is_muted():
+    levels = Levels()
+    levels.put(0, 20)
+    muted = StageSeat(2, "dan", "Dan [bold]x", int(Role.SPEAKER), True)
+    console = Console(file=io.StringIO(), width=100)
+    console.print(stage_table(space(ADA, BEN, muted), levels))
+    ada, ben, dan = console.file.getvalue().splitlines()
+    assert "●" in ada
+    assert "host" in ada
+    assert "○" in ben
+    assert "muted" in dan
+    assert "Dan [bold]x" in dan  # a name is shown as it is, whatever is in it
+
+
+def test_what_happens_becomes_sentences():
+    here = space(ADA)
+    teller = Teller(here)
+    muted = StageSeat(1, "ben", "Ben", int(Role.SPEAKER), True)
+    asking = Queue(1, [Person("ben", "Ben"), Person("cleo", "Cleo")], 2)
+    assert teller.sentences(asking) == ["Ben asks to speak."]
+    assert teller.sentences(asking) == []
+    assert teller.sentences(Stage(2, [ADA, BEN])) == ["Ben is on stage."]
+    assert teller.sentences(Stage(3, [ADA, muted])) == ["Ben is muted."]
+    assert teller.sentences(Stage(4, [ADA, BEN])) == ["Ben is no longer muted."]
+    assert teller.sentences(Stage(5, [ADA])) == ["Ben left the stage."]
+    assert teller.sentences(Audience(6, 7)) == []
+    assert teller.sentences(Ended(7, "host_left")) == ["The Space is over: the host left."]
+    assert teller.sentences(Ended(7, "new_reason")) == ["The Space is over: new_reason."]
+    assert "removed" in teller.sentences(Removed(7, "host"))[0]
+
+
+def test_a_new_role_is_told_once():
+    here = space(ADA)
+    teller = Teller(here)
+    here.role = Role.SPEAKER
+    you = You(1, int(Role.SPEAKER), 1, False)
+    assert teller.sentences(you) == ["You may speak now."]
+    assert teller.sentences(you) == []
+    here.role = Role.LISTENER
+    assert teller.sentences(you) == ["You are a listener now."]
+
+
+def test_without_a_terminal_there_are_lines_and_no_live_view():
+    console = Console(file=io.StringIO(), width=40)
+    with Screen(lambda: pytest.fail("drawn"), console) as screen:
+        screen.say("Ada is on stage, and this line is longer than the console is wide.")
+    assert not screen.is_live
+    assert len(console.file.getvalue().splitlines()) == 1
+
+
+def test_on_a_terminal_the_view_is_drawn():
+    console = Console(file=io.StringIO(), force_terminal=True, width=40)
+    with Screen(lambda: "the view", console) as screen:
+        screen.say("a line")
+    assert screen.is_live
+    assert "the view" in console.file.getvalue()
+    assert "a line" in console.file.getvalue()
+
+
+def test_each_key_is_handed_on():
+    pressed = []
+    taken = Keys(usable=True)
+    taken.pressed("x")  # before anybody wants them
+    taken.on_key = pressed.append
+    taken.pressed("ad")
+    assert pressed == ["a", "d"]
