@@ -137,7 +137,7 @@ def test_muted_is_silent_and_unmuted_is_heard(place: str, tmp_path: Path) -> Non
                 ada._live.link.send_audio(packet)
                 await asyncio.sleep(0.02)
             assert loudness(ear.sound[-10 * FRAME :]) < 1e-3
-            assert venue.server.statistics()["dropped_muted"] == 30
+            assert venue.server.statistics()["dropped_muted"] >= 30
 
     tell(story, tmp_path, place)
 

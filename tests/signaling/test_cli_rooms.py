@@ -143,7 +143,7 @@ def test_somebody_hosts_somebody_listens_and_both_leave_cleanly(tmp_path, start,
 
 def test_a_guest_is_admitted_speaks_and_the_host_ends_with_the_file(tmp_path, start, server):
     _, where = server
-    speech(tmp_path / "long.wav", 4)
+    speech(tmp_path / "long.wav", 10)  # longer than it takes a slow machine to start the guest
     speech(tmp_path / "short.wav", 1)
     hosting = start("host", "--audio", "long.wav", "--admit-all", *where, "--name", "Ada")
     hosting.line("Space")
