@@ -70,6 +70,7 @@ class _Desk:
         self._space = space
         self._server = client
         self._admit_all = admit_all
+        self.keys_dropped = 0
         self._levels = Levels()
         self._answers: asyncio.Queue[str | None] = asyncio.Queue(_ANSWERS_KEPT)
         space.on_pcm = self._on_pcm
@@ -91,7 +92,9 @@ class _Desk:
                     for person in event.queue:
                         await self._answer(screen, person.user, "a")
         finally:
-            await self._answers.put(None)
+            if self._answers.full():
+                self._answers.get_nowait()
+            self._answers.put_nowait(None)
 
     async def answer(self, screen: Screen) -> None:
         """Carry out the keys."""
@@ -101,7 +104,11 @@ class _Desk:
 
     def on_key(self, key: str) -> None:
         """`a` admits who asked first, `d` declines."""
-        if key.lower() in ("a", "d") and not self._answers.full():
+        if key.lower() not in ("a", "d"):
+            return
+        if self._answers.full():
+            self.keys_dropped += 1
+        else:
             self._answers.put_nowait(key.lower())
 
     def view(self, can_type: bool) -> RenderableType:

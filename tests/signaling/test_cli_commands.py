@@ -178,6 +178,11 @@ def test_serve_with_an_expired_certificate(tmp_path):
     assert "2020" in sentence
 
 
+def test_the_variables_of_the_clients_do_not_disturb_a_server():
+    names = ("SERVER", "NAME", "TOKEN", "TOKEN_FILE", "FINGERPRINT", "CA_FILE", "TRACEBACK")
+    load_config(None, {f"SPACES_{name}": "x" for name in names}, {"auth.development": True})
+
+
 # Clients
 
 
@@ -253,10 +258,15 @@ def test_sound_cards_need_an_extra(monkeypatch):
 
 def test_demo_refuses_what_it_cannot_play(tmp_path):
     recording = open_recording(tmp_path / "quiet.wav")
-    for frame in frames_of(0.0005 * voice(1, 1)):
+    for frame in frames_of(0.0005 * voice(1, 5)):
+        recording.write(frame)
+    recording.close()
+    recording = open_recording(tmp_path / "short.wav")
+    for frame in frames_of(voice(1, 2)):
         recording.write(frame)
     recording.close()
     refused(1, "file_missing", "demo", "none.wav")
+    assert "2.0 s" in refused(1, "file_short", "demo", "short.wav")
     refused(1, "file_silent", "demo", "quiet.wav")
     refused(2, "too_many_files", "demo", "a", "b", "c")
     refused(2, "same_file", "demo", "quiet.wav", "./quiet.wav")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
 import sys
 import types
 from pathlib import Path
 
 import av
+import espeakng_loader
 import numpy as np
 import pytest
 
@@ -203,6 +206,22 @@ def test_two_voices_speak_differently():
         assert np.abs(sound).max() == pytest.approx(0.5, abs=0.001)
         assert np.abs(sound[:480]).max() > 0.001  # no silence before it begins
     assert correlation(one, other) < 0.6
+
+
+def test_a_long_path_to_the_voices_is_no_hindrance(tmp_path):
+    long = tmp_path / ("d" * 100) / ("e" * 100)
+    long.mkdir(parents=True)
+    (long / "data").symlink_to(espeakng_loader.get_data_path(), target_is_directory=True)
+    code = (
+        f"import espeakng_loader; espeakng_loader.get_data_path = lambda: {str(long / 'data')!r}\n"
+        "from signaling.cli.sound.speech import speak\nprint(len(speak('Hello')))"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)}
+    line = [sys.executable, "-c", code]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, env=env)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > RATE_HZ // 5
+    assert not list(tmp_path.glob("espeak-*"))
 
 
 def test_an_unknown_voice_is_refused():

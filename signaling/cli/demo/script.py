@@ -37,6 +37,8 @@ ADMIT_S: Final = 3.8
 GUEST_SPEAKS_S: Final = 5.6
 """From here to the end of the host's words both speak at once."""
 GUEST_S: Final = 5.4
+LEAST_S: Final = 4.0
+"""A file that is shorter ends before everybody is there to hear it."""
 END_S: Final = 12.2
 MEASURED_FROM_S: Final = 3.0
 PICTURE_S: Final = 6.8
@@ -79,6 +81,12 @@ def voices(files: list[Path]) -> Voices:
 
 def _of_file(path: Path, seconds: float) -> Samples:
     sound = load(path, seconds)
+    if len(sound) < LEAST_S * RATE_HZ:
+        raise Failure(
+            "file_short",
+            f"{path} lasts {len(sound) / RATE_HZ:.1f} s and at least {LEAST_S:g} s are measured",
+            "name a longer one",
+        )
     peak = float(np.abs(sound).max())
     if peak < _PEAK_HEARD:
         raise Failure(

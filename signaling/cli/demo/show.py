@@ -95,7 +95,10 @@ def _yes(value: bool) -> str:
 
 
 class Picture:
-    """An SVG of the live view at one moment and of the table at the end."""
+    """An SVG of the live view at one moment and of the table at the end: docs/demo.svg is one of a real run.
+
+    Made by  spaces demo --picture docs/demo.svg
+    """
 
     def __init__(self) -> None:
         self._console = Console(

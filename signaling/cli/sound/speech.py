@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import functools
 import importlib
+import os
+import shutil
+import tempfile
 import threading
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -24,6 +29,7 @@ _INITIALIZE_DONT_EXIT: Final = 0x8000
 _CHARS_UTF8: Final = 1
 _RATE, _PITCH = 1, 3
 _OK: Final = 0
+_MOST_PATH_BYTES: Final = 150
 _CALLBACK: Final = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
 )
@@ -71,15 +77,26 @@ def _library() -> tuple[Any, int]:
     try:
         loader = importlib.import_module("espeakng_loader")
         library = ctypes.CDLL(loader.get_library_path())
-        data_path = str(loader.get_data_path())
+        data_path = _short(Path(loader.get_data_path()))
     except (ImportError, OSError, RuntimeError) as error:
         raise Failure("speech_missing", f"espeak-ng cannot be loaded: {error}", remedy) from error
     rate_hz = library.espeak_Initialize(
-        _AUDIO_OUTPUT_SYNCHRONOUS, 0, data_path.encode(), _INITIALIZE_DONT_EXIT
+        _AUDIO_OUTPUT_SYNCHRONOUS, 0, os.fsencode(data_path), _INITIALIZE_DONT_EXIT
     )
     if rate_hz <= 0:
         raise Failure("speech_missing", f"espeak-ng does not start with its data in {data_path}", remedy)
     return library, int(rate_hz)
+
+
+def _short(path: Path) -> Path:
+    """A path to the same directory that espeak-ng takes: it keeps no more than 160 characters of one."""
+    if len(os.fsencode(path)) <= _MOST_PATH_BYTES:
+        return path
+    folder = tempfile.mkdtemp(prefix="espeak-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # voices are read from there until the end
+    link = Path(folder) / "data"
+    link.symlink_to(path, target_is_directory=True)
+    return link
 
 
 def _trimmed(sound: Samples) -> Samples:
