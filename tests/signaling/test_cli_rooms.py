@@ -11,6 +11,7 @@ import subprocess
 import sys
 import termios
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -78,14 +79,25 @@ def start(tmp_path):
         command.child.communicate()
 
 
-@pytest.fixture
-def server(start):
-    """A development server, and the options with which the others find it."""
-    command = start("serve", "--dev", "--json", "--port", "0")
+@pytest.fixture(scope="module")
+def where(tmp_path_factory):
+    """A development server for all of these stories: the options with which the others find it."""
+    folder = tmp_path_factory.mktemp("server")
+    command, options = serving(folder, partial(Command, folder))
+    yield options
+    command.child.kill()
+    command.child.communicate()
+
+
+def serving(folder, begin):
+    """Start a server, and wait until it listens."""
+    data_dir = folder / "data"
+    arguments = ("serve", "--dev", "--json", "--port", "0", "--data-dir", str(data_dir))
+    command = begin(*arguments)
     listening = json.loads(command.line("listening"))
     assert listening["development"] is True
     assert listening["fingerprint"].startswith("sha256:")
-    return command, ["--server", listening["address"]]
+    return command, ["--server", listening["address"], "--data-dir", str(data_dir)]
 
 
 def speech(path, seconds):
@@ -102,8 +114,7 @@ def grows_to(path, size_bytes):
         assert time.monotonic() < deadline_s
 
 
-def test_somebody_hosts_somebody_listens_and_both_leave_cleanly(tmp_path, start, server):
-    serving, where = server
+def test_somebody_hosts_somebody_listens_and_both_leave_cleanly(tmp_path, start, where):
     speech(tmp_path / "talk.wav", 3)
     hosting = start(
         "host", "--title", "Morning talk", "--audio", "talk.wav", "--loop", *where, "--name", "Ada"
@@ -133,36 +144,42 @@ def test_somebody_hosts_somebody_listens_and_both_leave_cleanly(tmp_path, start,
     heard = load(tmp_path / "heard.opus", 60)
     assert np.abs(heard).max() > 0.05
 
-    status, said, complaints = serving.end()
-    assert (status, complaints) == (0, "")
-    stopped = json.loads(said.splitlines()[-1])
-    assert stopped["event"] == "stopped"
-    assert stopped["statistics"]["spaces_ended"] == 1
-    assert stopped["statistics"]["errors_caught"] == 0
 
-
-def test_a_guest_is_admitted_speaks_and_the_host_ends_with_the_file(tmp_path, start, server):
-    _, where = server
-    speech(tmp_path / "long.wav", 10)  # longer than it takes a slow machine to start the guest
+def test_a_guest_is_admitted_speaks_and_listens_again(tmp_path, start, where):
     speech(tmp_path / "short.wav", 1)
-    hosting = start("host", "--audio", "long.wav", "--admit-all", *where, "--name", "Ada")
+    hosting = start("host", "--audio", "short.wav", "--loop", "--admit-all", *where, "--name", "Ada")
     hosting.line("Space")
     guest = start("join", "--ask", "--audio", "short.wav", *where, "--name", "Ben")
     assert hosting.line("on stage") == "Ben is on stage."
     assert hosting.line("left the stage") == "Ben left the stage."  # when the file was said
+    assert hosting.end()[0] == 0
     assert guest.line("over") == "The Space is over: the host ended it."
     assert guest.wait()[0] == 0
-    assert hosting.wait()[0] == 0
 
 
-def test_the_server_stops_with_people_inside(tmp_path, start, server):
-    serving, where = server
+def test_a_space_ends_with_the_hosts_file(tmp_path, start, where):
+    speech(tmp_path / "short.wav", 1)
+    status, said, complaints = start("host", "--audio", "short.wav", *where).wait()
+    assert (status, complaints) == (0, "")
+    assert said.startswith("Space ")
+    status, said, _ = start("live", *where).wait()
+    assert status == 0
+    assert said.startswith("Nothing is live.")
+
+
+def test_the_server_stops_with_people_inside(tmp_path, start):
+    server, where = serving(tmp_path, start)
     hosting = start("host", "--admit-all", *where, "--name", "Ada")  # without a file a voice speaks the title
     hosting.line("Space")
     listening = start("join", "--out", "heard.wav", *where, "--name", "Cleo")
     listening.line("Space")
     grows_to(tmp_path / "heard.wav", 50_000)
-    assert serving.end(signal.SIGTERM)[0] == 0
+    status, said, complaints = server.end(signal.SIGTERM)
+    assert (status, complaints) == (0, "")
+    stopped = json.loads(said.splitlines()[-1])
+    assert stopped["event"] == "stopped"
+    assert stopped["statistics"]["spaces_ended"] == 1
+    assert stopped["statistics"]["errors_caught"] == 0
     for command in (hosting, listening):
         status, said, complaints = command.wait()
         assert "Traceback" not in complaints
@@ -171,8 +188,7 @@ def test_the_server_stops_with_people_inside(tmp_path, start, server):
     assert len(load(tmp_path / "heard.wav", 60)) >= 24_000  # its header was finished
 
 
-def test_at_a_terminal_the_host_admits_with_a_key(tmp_path, start, server):
-    _, where = server
+def test_at_a_terminal_the_host_admits_with_a_key(tmp_path, start, where):
     speech(tmp_path / "talk.wav", 3)
     near, far = pty.openpty()
     before = termios.tcgetattr(far)
@@ -203,9 +219,8 @@ def shown(terminal, words):
         seen += os.read(terminal, 65_536).decode(errors="replace")
 
 
-def test_a_token_names_who_one_is(start, server, tmp_path):
-    _, where = server
-    status, token, _ = start("token", "ada", "--name", "Ada Lovelace").wait()
+def test_a_token_names_who_one_is(start, where, tmp_path):
+    status, token, _ = start("token", "ada", "--name", "Ada Lovelace", *where[2:]).wait()
     assert status == 0
     (tmp_path / "token").write_text(token)
     hosting = start("host", "--token-file", "token", *where)
