@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import logging
 import os
@@ -14,10 +13,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from signaling.cli.failures import Failure, Misuse
+from signaling.cli.failures import Misuse
 from signaling.cli.running import run_loop
 from signaling.config import ConfigError, ServerConfig, load_config
-from signaling.quic.errors import ListenError
 from signaling.server import Server, Statistics
 
 __all__ = ["run"]
@@ -61,7 +59,7 @@ async def _serve(config: ServerConfig, teller: _Lines | _Words) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         # Replaces the handlers that cancel: for a server this is the usual way to end.
         loop.add_signal_handler(number, stopping.set)
-    await _start(server, config)
+    await server.start()
     try:
         teller.listening(server, config)
         await stopping.wait()
@@ -70,24 +68,6 @@ async def _serve(config: ServerConfig, teller: _Lines | _Words) -> int:
         await server.stop()
     teller.stopped(server.statistics())
     return 0
-
-
-async def _start(server: Server, config: ServerConfig) -> None:
-    try:
-        await server.start()
-    except ListenError as error:
-        # uvloop says only that it could not bind; the system's reason is further back.
-        reason: BaseException | None = error
-        while reason is not None:
-            if isinstance(reason, OSError) and reason.errno == errno.EADDRINUSE:
-                where = f"UDP port {config.listen.port} on {config.listen.host}"
-                raise Failure(
-                    "port_in_use",
-                    f"{where} is in use by another program",
-                    "stop it, or name another with --port",
-                ) from error
-            reason = reason.__cause__ or reason.__context__
-        raise
 
 
 class _Lines:

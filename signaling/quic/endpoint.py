@@ -237,9 +237,25 @@ async def listen(host: str, port: int, listener: Listener) -> Listener:
 
     Raises ListenError: `port_in_use`, `address_unusable`.
     """
-    loop = asyncio.get_running_loop()
+    udp = await _bound(host, port)
+    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        udp.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER_BYTES)  # capped by the system's maximum
+    await asyncio.get_running_loop().create_datagram_endpoint(lambda: listener, sock=udp)
+    return listener
+
+
+async def _bound(host: str, port: int) -> socket.socket:
+    """A bound UDP socket. Bound here and not by the loop, because uvloop does not say why it could not."""
     try:
-        transport, _ = await loop.create_datagram_endpoint(lambda: listener, local_addr=(host, port))
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        family, kind, protocol, _, address = found[0]
+        udp = socket.socket(family, kind, protocol)
+        try:
+            udp.setblocking(False)
+            udp.bind(address)
+        except OSError:
+            udp.close()
+            raise
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ListenError(
@@ -250,8 +266,4 @@ async def listen(host: str, port: int, listener: Listener) -> Listener:
             "address_unusable",
             f"cannot listen on UDP {host}:{port}: {error.strerror or error}; name an address of this machine",
         ) from error
-    udp = transport.get_extra_info("socket")
-    if udp is not None:
-        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            udp.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER_BYTES)  # capped by the system's maximum
-    return listener
+    return udp
