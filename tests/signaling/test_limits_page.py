@@ -18,7 +18,8 @@ from signaling.quic.limits import LinkLimits
 from signaling.rules import SpaceLimits
 from signaling.server.statistics import zero
 
-PAGE = Path(__file__).parents[2] / "docs" / "limits.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "limits.md"
 ROW = re.compile(r"^\| `([\w.]+)` \| (\S+) \| ([^|]+) \| (?:`(\w+)`|–) \|$")
 
 # What a server sets from its configuration: (dataclass, field) → (setting, how many of its units are one).
@@ -60,11 +61,21 @@ def value_of(limit: str) -> object:
     if section == "auth":
         return getattr(AuthConfig(), name)
     module, _, name = limit.rpartition(".")
+    if module.startswith("spacecore."):
+        return native_constant(module, name)
     try:
         return getattr(importlib.import_module(module), name)
     except ModuleNotFoundError:
         module, _, kind = module.rpartition(".")
         return getattr(getattr(importlib.import_module(module), kind)(), name)
+
+
+def native_constant(module: str, name: str) -> str:
+    """A constant of the engine's C interface, as its .pxd says it."""
+    text = (ROOT / module.replace(".", "/")).with_suffix(".pxd").read_text()
+    found = re.search(rf"^    {name} = (\d+)", text, re.MULTILINE)
+    assert found, f"{module} declares no {name}"
+    return found[1]
 
 
 @pytest.mark.parametrize("row", list(rows()), ids=lambda row: row.limit)
