@@ -30,6 +30,9 @@ class SpaceStats(NamedTuple):
     malformed: int
     unknown_seat: int
     reports: int
+    buffered: int
+    delay_us: int
+    target_us: int
 
 class Space:
     def __init__(

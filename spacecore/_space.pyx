@@ -38,8 +38,14 @@ timestamp  of the tick, samples at 48 kHz
 applied    serial of the last command that took effect
 """
 
-SpaceStats = namedtuple("SpaceStats", "ticks decodes encodes encode_errors packets pauses malformed unknown_seat reports")
-SpaceStats.__doc__ = "Counters of a room since it was made."
+SpaceStats = namedtuple(
+    "SpaceStats",
+    "ticks decodes encodes encode_errors packets pauses malformed unknown_seat reports buffered delay_us target_us")
+SpaceStats.__doc__ = """Counters of a room since it was made.
+
+`delay_us / buffered` is the mean delay of a frame in its seat's jitter buffer, the wait for the tick included;
+`target_us / buffered` the mean delay aimed at.
+"""
 
 
 _ROOM_WORDS = {PUT_UNKNOWN_SEAT: "unknown_seat", PUT_WRONG_KIND: "wrong_kind", PUT_REPORT: "report"}
@@ -204,7 +210,7 @@ cdef class Space:
         cdef space_counts_t* counts = &self._space.counts
         return SpaceStats(
             counts.ticks, counts.decodes, counts.encodes, counts.encode_errors, counts.packets, counts.pauses,
-            counts.malformed, counts.unknown_seat, counts.reports)
+            counts.malformed, counts.unknown_seat, counts.reports, counts.buffered, counts.delay_us, counts.target_us)
 
     @property
     def seats(self):

@@ -70,6 +70,9 @@ cdef struct space_counts_t:
     uint64_t encode_errors
     uint64_t packets
     uint64_t pauses
+    uint64_t buffered           # frames that came out of seats' jitter buffers into the mix
+    int64_t delay_us            # of these, the sum of their delays in the buffer, the wait for the tick included …
+    int64_t target_us           # … and of the delays aimed at
     uint64_t malformed
     uint64_t unknown_seat
     uint64_t reports

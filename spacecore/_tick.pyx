@@ -13,7 +13,7 @@ from spacecore._packet cimport (
     FRAME_TICKS, KIND_AUDIO, KIND_REPORT, LEVEL_SILENCE, LEVEL_VOICE, PACKET_OK, audio_t, packet_kind, packet_pack_audio,
     packet_parse_report, report_t,
 )
-from spacecore._receiver cimport receiver_put
+from spacecore._receiver cimport HEARD_FRAME, receiver_put
 from spacecore._seat cimport (
     HEARS_FULL, HEARS_MINUS, HEARS_NOTHING, SEAT_OPUS, hears_t, seat_close, seat_decode, seat_next, seat_set_gain, seat_set_muted,
 )
@@ -173,6 +173,10 @@ cdef void space_decode(space_t* space) noexcept nogil:
         if seat.wanted and seat.kind == SEAT_OPUS:
             space.counts.decodes += 1
         seat_decode(seat)
+        if seat.heard == HEARD_FRAME and seat.kind == SEAT_OPUS:
+            space.counts.buffered += 1
+            space.counts.delay_us += seat.receiver.jitter.counters.delay_us
+            space.counts.target_us += seat.receiver.jitter.delay.target_us
         if seat.audible:
             numbers[space.n_audible] = seat.number
             levels[space.n_audible] = seat.level

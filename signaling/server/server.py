@@ -30,7 +30,7 @@ from signaling.server.events import Bulletin
 from signaling.server.hall import Hall
 from signaling.server.records import StoreRecords
 from signaling.server.session import Session
-from signaling.server.statistics import Statistics, collect
+from signaling.server.statistics import OF_ROOMS, Statistics, collect
 from signaling.store import Store
 from spacecore import Space
 
@@ -300,8 +300,8 @@ class Server:
         engine, hall = self._engines[space]
         room = hall.room
         if room.is_closed:
-            self._counts.decodes += engine.stats.decodes
-            self._counts.encodes += engine.stats.encodes
+            for name, of_room in OF_ROOMS.items():
+                setattr(self._counts, name, getattr(self._counts, name) + getattr(engine.stats, of_room))
             del self._engines[space]
             return
         try:

@@ -14,7 +14,7 @@ from signaling.quic.limits import LinkStats
 from signaling.server.counts import Counts
 from spacecore import SpaceStats
 
-__all__ = ["Statistics", "collect", "zero"]
+__all__ = ["OF_ROOMS", "Statistics", "collect", "zero"]
 
 Statistics = dict[str, int | float]
 """Counters since the start (they only grow) and, named `now_…`, gauges."""
@@ -26,6 +26,14 @@ _SUMMED_LINK = (
     "control_bytes_in",
     "control_bytes_out",
 )
+OF_ROOMS = {
+    "decodes": "decodes",
+    "encodes": "encodes",
+    "buffered": "buffered",
+    "buffer_delay_us": "delay_us",
+    "buffer_target_us": "target_us",
+}
+"""Counters of rooms, here and in spacecore.SpaceStats: of closed rooms in Counts, of live ones added."""
 _MICROSECONDS = 1_000_000
 
 
@@ -53,8 +61,8 @@ def collect(
         for name in _SUMMED_LINK:
             found[name] += getattr(link, name)
     for room in rooms:
-        found["decodes"] += room.decodes
-        found["encodes"] += room.encodes
+        for name, of_room in OF_ROOMS.items():
+            found[name] += getattr(room, of_room)
     found["listened_s"] = found.pop("listened_us") / _MICROSECONDS
     found["tick_s"] = found.pop("tick_us") / _MICROSECONDS
     found["frames_out"] = audiences.full_sent + audiences.seat_sent

@@ -74,7 +74,13 @@ def story():
 
 def server(frames_in=500, frames_out=1_800):
     made = RealServer("127.0.0.1:1", "sha256:", started_cpu_s=1.0, stopped_cpu_s=1.9)
-    made.statistics = {"frames_in": frames_in, "frames_out": frames_out}
+    made.statistics = {
+        "frames_in": frames_in,
+        "frames_out": frames_out,
+        "buffered": 400,
+        "buffer_delay_us": 400 * 31_000,
+        "buffer_target_us": 400 * 20_000,
+    }
     return made
 
 
@@ -91,6 +97,7 @@ def test_all_is_well():
     assert figures.server_cpu_ms_per_listener_s == pytest.approx(900 / (2 * 9.02), abs=0.1)
     assert figures.within_targets
     assert figures.delay_parts_ms["client_buffer"] == 50
+    assert (figures.delay_parts_ms["server_buffer"], figures.delay_parts_ms["tick"]) == (20, 11)
     assert sum(figures.delay_parts_ms.values()) == pytest.approx(figures.mouth_to_ear_ms_p50, abs=0.3)
 
 

@@ -132,7 +132,7 @@ def figures_of(story: Story, server: RealServer) -> Figures:
         everyone_told=len(story.people) == 4 and all(person.told_of_end for person in story.people),
         windows=len(delays),
         shares=shares,
-        delay_parts_ms=_parts_ms(p50, listeners),
+        delay_parts_ms=_parts_ms(p50, listeners, counts),
     )
 
 
@@ -189,20 +189,27 @@ def _concealed_pct(people: list[Person]) -> float:
     return round(100 * concealed / played, 3) if played else 0.0
 
 
-def _parts_ms(delay_ms: float | None, listeners: list[Person]) -> dict[str, float]:
-    """What the delay is made of. What is not measured by itself is the rest."""
+def _parts_ms(delay_ms: float | None, listeners: list[Person], counts: dict[str, float]) -> dict[str, float]:
+    """What the delay is made of. What is not measured by itself is the rest.
+
+    The server's buffer is split in what it aims at and what the wait for the tick adds.
+    """
     buffers = [delay for listener in listeners for delay in listener.ear.delays_ms]
     if delay_ms is None or not buffers:
         return {}
     look_ahead_ms = Encoder().lookahead_samples / 48
+    frames = max(1, counts["buffered"])
+    aimed_ms = counts["buffer_target_us"] / frames / 1000
     parts = {
         "capture_frame": _CAPTURE_MS,
-        "encoder_look_ahead": round(look_ahead_ms, 1),
-        "mix_look_ahead": round(look_ahead_ms, 1),
-        "client_buffer": round(float(np.median(buffers)), 1),
+        "encoder_look_ahead": look_ahead_ms,
+        "server_buffer": aimed_ms,
+        "tick": counts["buffer_delay_us"] / frames / 1000 - aimed_ms,
+        "mix_look_ahead": look_ahead_ms,
+        "client_buffer": float(np.median(buffers)),
     }
-    parts["server_buffer_tick_and_transport"] = round(delay_ms - sum(parts.values()), 1)
-    return parts
+    parts["transport_and_rest"] = delay_ms - sum(parts.values())
+    return {name: round(ms, 1) for name, ms in parts.items()}
 
 
 def _percentile(values: list[float], percent: float) -> float | None:
