@@ -45,8 +45,8 @@ class Screen:
             sys.setswitchinterval(self._switch_s)
 
     def say(self, text: RenderableType) -> None:
-        """One line that stays."""
-        self.console.print(text, soft_wrap=True)
+        """One line that stays. It may hold what others call themselves: it is never read as markup."""
+        self.console.print(text, soft_wrap=True, markup=False)
 
 
 @contextlib.contextmanager
