@@ -55,13 +55,27 @@ def _check_type(key: str, value: object, wanted: Any) -> None:
         if isinstance(value, origin) and (origin is bool or not isinstance(value, bool)):
             return
     names = " or ".join("nothing" if kind is type(None) else _name(kind) for kind in allowed)
-    raise ConfigError("wrong_type", key, f"a {type(value).__name__} stands where {names} belongs; write one")
+    raise ConfigError("wrong_type", key, f"{_given(value)} stands where {names} belongs; write one")
+
+
+_WORDS: Mapping[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    Path: "a path",
+    Mapping: "a table",
+    dict: "a table",
+    list: "a list",
+}
 
 
 def _name(kind: Any) -> str:
-    plain = typing.get_origin(kind) or kind
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Path: "a path"}
-    return words.get(plain, "a table" if plain is Mapping else "a list")
+    return _WORDS.get(typing.get_origin(kind) or kind, "a list")
+
+
+def _given(value: object) -> str:
+    return _WORDS.get(type(value), f"a {type(value).__name__}")  # TOML also knows dates and times
 
 
 @dataclass(frozen=True)

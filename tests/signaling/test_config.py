@@ -107,6 +107,14 @@ def test_bad_files_are_refused(tmp_path: Path, text: str, code: str, key: str) -
     refused(code, key, file)
 
 
+def test_a_wrong_type_is_named_in_words(tmp_path: Path) -> None:
+    file = tmp_path / "spaces.toml"
+    file.write_text("[listen]\nport = '1'")
+    assert "text stands where a whole number belongs" in refused("wrong_type", "listen.port", file)
+    file.write_text("[store]\ndata_dir = [1]")
+    assert "a list stands where a path belongs" in refused("wrong_type", "store.data_dir", file)
+
+
 def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "spaces.toml"
     refused("file_unreadable", str(file), file)
