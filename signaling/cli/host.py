@@ -11,11 +11,10 @@ from typing import Final
 
 import numpy as np
 from rich.console import Group, RenderableType
-from rich.panel import Panel
 from rich.text import Text
 
 from signaling.cli.connecting import ConnectionOptions, dial
-from signaling.cli.meters import Levels, stage_table
+from signaling.cli.meters import Levels, framed, stage_table
 from signaling.cli.running import Interrupted, run_loop, together
 from signaling.cli.screen import Screen, keys
 from signaling.cli.sound.samples import RATE_HZ, Samples, frames_of
@@ -119,8 +118,9 @@ class _Desk:
         lines += [Text(f"✋ {person.name} asks to speak", "yellow") for person in space.queue[:5]]
         if space.queue and can_type:
             lines.append(Text(f"   a admits {space.queue[0].name}, d declines", "dim"))
-        lines.append(Text(f"Listen:  spaces join {space.id_text}", "dim"))
-        return Panel(Group(*lines), title=Text(space.title), subtitle="Ctrl-C ends the Space", width=72)
+        if space.over is None:
+            lines.append(Text(f"Listen:  spaces join {space.id_text}", "dim"))
+        return framed(Group(*lines), space, "Ctrl-C ends the Space")
 
     async def _answer(self, screen: Screen, user: str, key: str) -> None:
         try:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import Final
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -12,7 +13,9 @@ from signaling.cli.connecting import ConnectionOptions, dial
 from signaling.cli.running import run_loop
 from signaling.client import LiveSpace
 
-__all__ = ["run"]
+__all__ = ["run", "view"]
+
+_TABLE_WIDTH: Final = 64  # the ids alone take 32
 
 
 def run(options: ConnectionOptions, *, most: int, as_json: bool) -> int:
@@ -31,11 +34,22 @@ async def _list(options: ConnectionOptions, most: int, as_json: bool) -> int:
         ]
         console.out(json.dumps(rows, ensure_ascii=False), highlight=False)
     elif found:
-        console.print(_table(found))
+        console.print(view(found, console.width))
         console.print(f"\nListen:  spaces join {found[0].space.hex()}", soft_wrap=True, highlight=False)
     else:
         console.print("Nothing is live. Open a Space:  spaces host --title 'Hello'", highlight=False)
     return 0
+
+
+def view(found: list[LiveSpace], width: int) -> RenderableType:
+    """A table, or where that is too wide two lines a Space."""
+    return _table(found) if width >= _TABLE_WIDTH else _lines(found)
+
+
+def _lines(found: list[LiveSpace]) -> Text:
+    return Text("\n").join(
+        Text(f"{row.space.hex()}\n  {row.title} · {row.host_name} · {row.people}") for row in found
+    )
 
 
 def _table(found: list[LiveSpace]) -> Table:

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from signaling.client import Role, Space
 
-__all__ = ["SILENT", "Levels", "meter", "stage_table"]
+__all__ = ["SILENT", "Levels", "framed", "meter", "stage_table"]
 
 SILENT: Final = 127
 """The level of silence, in −dBov (RFC 6464)."""
@@ -19,6 +22,8 @@ SILENT: Final = 127
 _FLOOR: Final = 60  # −dBov at which a meter is empty: the room itself counts it as silence
 _FALL: Final = 1  # dB a frame by which a meter falls back: one can see what lasts 20 ms
 _RANK_DB: Final = 6
+_LEAST_WIDTH, _WIDTH = 4, 24  # of a meter: it gives way to names on a narrow terminal
+_FRAME_WIDTH: Final = 72
 _ZONES: Final = ((0.7, "green"), (0.9, "yellow"), (1.0, "red"))
 _ROLES: Final = {Role.HOST: "host", Role.SPEAKER: "speaker", Role.LISTENER: "listener"}
 
@@ -50,7 +55,7 @@ class Levels:
         return self._levels.get(who, SILENT)
 
 
-def meter(level: float, width: int = 24) -> Text:
+def meter(level: float, width: int = _WIDTH) -> Text:
     """A bar for a level in −dBov: empty at 60 and below, full at 0."""
     filled = round(width * max(0.0, min(1.0, 1 - level / _FLOOR)))
     text = Text()
@@ -60,6 +65,19 @@ def meter(level: float, width: int = 24) -> Text:
         text.append("█" * max(0, end - begin), style)
         begin = max(begin, end)
     return text.append("·" * (width - filled), "bright_black")
+
+
+@dataclass(frozen=True, slots=True)
+class _Meter:
+    """A meter as wide as there is room for."""
+
+    level: float
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield meter(self.level, min(_WIDTH, options.max_width))
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(min(_LEAST_WIDTH, options.max_width), min(_WIDTH, options.max_width))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +92,33 @@ def stage_table(space: Space, levels: Levels) -> Table:
     """Who is on stage, and how loud."""
     rows = [_Row(row.name, _role(row.role), row.muted, levels.of(row.seat)) for row in space.stage]
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, min_width=1)
+    table.add_column(min_width=_LEAST_WIDTH)  # shrinks before the others do
     table.add_column(no_wrap=True, max_width=32, overflow="ellipsis")
     table.add_column(no_wrap=True, style="dim")
     for row in rows:
         talking = row.level < _FLOOR and not row.muted
         mark = Text("●", "bold green") if talking else Text("○", "bright_black")
-        bar = Text("muted", "dim") if row.muted else meter(row.level)
+        bar = Text("muted", "dim") if row.muted else _Meter(row.level)
         table.add_row(mark, bar, Text(row.name, "bold" if talking else ""), row.role)
     return table
+
+
+@dataclass(frozen=True, slots=True)
+class _Framed:
+    content: RenderableType
+    title: str
+    subtitle: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        # Room is left for the ^C that a terminal writes behind the frame: it must not begin another line.
+        width = max(1, min(_FRAME_WIDTH, options.max_width - len("^C")))
+        yield Panel(self.content, title=Text(self.title), subtitle=self.subtitle, width=width)
+
+
+def framed(content: RenderableType, space: Space, leave: str) -> RenderableType:
+    """A live view in its frame: the title above, below how to leave as long as the Space is not over."""
+    return _Framed(content, space.title, leave if space.over is None else "over")
 
 
 def _role(number: int, words: Mapping[Role, str] = _ROLES) -> str:

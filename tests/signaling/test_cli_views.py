@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import io
+import re
 from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
-from signaling.cli.meters import SILENT, Levels, meter, stage_table
+from signaling.cli import live
+from signaling.cli.meters import SILENT, Levels, framed, meter, stage_table
 from signaling.cli.screen import Keys, Screen
 from signaling.cli.telling import Teller
-from signaling.client import Audience, Ended, Person, Queue, Removed, Role, Stage, StageSeat, You
+from signaling.client import Audience, Ended, LiveSpace, Person, Queue, Removed, Role, Stage, StageSeat, You
 
 ADA = StageSeat(0, "ada", "Ada", int(Role.HOST), False)
 BEN = StageSeat(1, "ben", "Ben", int(Role.SPEAKER), False)
 
 
 def space(*stage, me="cleo", role=Role.LISTENER, queue=()):
-    return SimpleNamespace(stage=stage, me=me, role=role, queue=queue, seat=None)
+    return SimpleNamespace(stage=stage, me=me, role=role, queue=queue, seat=None, title="[b]Talk", over=None)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +68,39 @@ def test_the_stage_shows_who_talks_and_who_is_muted():
     assert "Dan [bold]x" in dan  # a name is shown as it is, whatever is in it
 
 
+def test_on_a_narrow_terminal_meters_give_way_to_names():
+    levels = Levels()
+    levels.put(0, 0)
+    console = Console(file=io.StringIO(), width=40)
+    console.print(framed(stage_table(space(ADA, BEN), levels), space(), "Ctrl-C leaves"))
+    lines = console.file.getvalue().splitlines()
+    assert {len(line.rstrip()) for line in lines} == {38}  # what a terminal writes for Ctrl-C fits behind it
+    assert "[b]Talk" in lines[0]
+    assert re.search(r"● +█{4,} +Ada +host ", lines[1])
+    assert re.search(r"○ +·{4,} +Ben +speaker ", lines[2])
+
+
+def test_the_frame_says_how_to_leave_until_it_is_over():
+    here = space(ADA)
+    console = Console(file=io.StringIO(), width=100)
+    console.print(framed("", here, "Ctrl-C leaves"))
+    assert "Ctrl-C leaves" in console.file.getvalue()
+    here.over = "ended"
+    console = Console(file=io.StringIO(), width=100)
+    console.print(framed("", here, "Ctrl-C leaves"))
+    assert "Ctrl-C" not in console.file.getvalue()
+
+
+@pytest.mark.parametrize(("width", "lines"), [(100, 2), (40, 2)])
+def test_what_is_live_is_whole_on_every_terminal(width, lines):
+    console = Console(file=io.StringIO(), width=width)
+    console.print(live.view([LiveSpace(bytes(16), "[b]Talk", "Ada", 7)], width))
+    shown = console.file.getvalue()
+    assert len(shown.splitlines()) == lines
+    for part in ("00" * 16, "[b]Talk", "Ada", "7"):
+        assert part in shown
+
+
 def test_what_happens_becomes_sentences():
     here = space(ADA)
     teller = Teller(here)
@@ -100,6 +135,14 @@ def test_without_a_terminal_there_are_lines_and_no_live_view():
         screen.say("Ada is on stage, and this line is longer than the console is wide.")
     assert not screen.is_live
     assert len(console.file.getvalue().splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["[/]", "[bold]Ben", "a[/b]"])
+def test_a_name_is_never_read_as_markup(name):
+    console = Console(file=io.StringIO(), width=40)
+    with Screen(lambda: "", console) as screen:
+        screen.say(f"{name} asks to speak.")
+    assert console.file.getvalue() == f"{name} asks to speak.\n"
 
 
 def test_on_a_terminal_the_view_is_drawn():
