@@ -11,18 +11,17 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Group, RenderableType
-from rich.panel import Panel
 from rich.text import Text
 
 from signaling.cli.connecting import ConnectionOptions, dial
 from signaling.cli.failures import Failure, Misuse
-from signaling.cli.meters import Levels, stage_table
+from signaling.cli.meters import Levels, framed, stage_table
 from signaling.cli.running import Interrupted, run_loop, together
 from signaling.cli.screen import Screen
 from signaling.cli.sound.devices import sounddevice
 from signaling.cli.sound.microphone import Microphone
 from signaling.cli.sound.samples import Samples
-from signaling.cli.sound.sinks import Loudspeaker, Sink, open_recording
+from signaling.cli.sound.sinks import Loudspeaker, Sink, check_recording, open_recording
 from signaling.cli.sound.sources import AudioFile, ahead
 from signaling.cli.telling import Teller
 from signaling.client import Client, Frame, Removed, Space
@@ -55,19 +54,28 @@ def run(connection: ConnectionOptions, options: JoinOptions) -> int:
         if options.play:
             sinks.append(_closing(Loudspeaker(), stack))
         if options.out is not None:
-            sinks.append(_closing(open_recording(options.out), stack))
+            check_recording(options.out)
         with contextlib.suppress(Interrupted):
-            run_loop(_join(connection, options, sinks, frames))
+            run_loop(_join(connection, options, sinks, frames, stack))
     return 0
 
 
 async def _join(
-    connection: ConnectionOptions, options: JoinOptions, sinks: list[Sink], frames: Iterator[Samples] | None
+    connection: ConnectionOptions,
+    options: JoinOptions,
+    sinks: list[Sink],
+    frames: Iterator[Samples] | None,
+    stack: contextlib.ExitStack,
 ) -> int:
     async with await dial(connection) as client:
         space = await client.join(options.space or await _only_one(client))
         guest = _Guest(space)
-        with Screen(guest.view) as screen:
+        screen = Screen(guest.view)
+        if options.out is not None:
+            # Said also after Ctrl-C and when the connection was lost, and once the file is closed.
+            stack.callback(screen.say, f"What was heard is in {options.out}.")
+            sinks.append(_closing(open_recording(options.out), stack))
+        with screen:
             screen.say(f"Space {space.id_text}  {space.title}")
             work = [guest.listen(sinks), guest.follow(screen)]
             if options.ask:
@@ -75,8 +83,6 @@ async def _join(
                 screen.say("You asked to speak; the host decides.")
                 work.append(guest.speak(frames))
             await together(*work)
-    if options.out is not None:
-        screen.say(f"What was heard is in {options.out}.")
     if guest.removed:
         raise Failure("removed", "the host removed you from this Space")
     return 0
@@ -150,7 +156,7 @@ class _Guest:
             Text(),
             Text(f"{space.audience} listening, {space.waiting} asking to speak", "dim"),
         )
-        return Panel(lines, title=Text(space.title), subtitle="Ctrl-C leaves", width=72)
+        return framed(lines, space, "Ctrl-C leaves")
 
     async def _metered(self, frames: AsyncIterator[Samples]) -> AsyncIterator[memoryview]:
         async for frame in frames:

@@ -131,11 +131,14 @@ def test_somebody_hosts_somebody_listens_and_both_leave_cleanly(tmp_path, start,
     assert hosting.line("Ben") == "Ben asks to speak."
     listening = start("join", space, "--out", "heard.opus", *where, "--name", "Cleo")
     assert listening.line("Space") == f"Space {space}  Morning talk"
-    status, said, _ = start("join", "00" * 16, *where).wait()
+    (tmp_path / "kept.opus").write_bytes(b"an earlier one")
+    status, said, _ = start("join", "00" * 16, "--out", "kept.opus", *where).wait()
     assert status == 1
+    assert (tmp_path / "kept.opus").read_bytes() == b"an earlier one"  # who does not get in keeps it
 
-    status, _, complaints = guest.end(signal.SIGTERM)
+    status, said, complaints = guest.end(signal.SIGTERM)
     assert (status, complaints) == (0, "")
+    assert said.splitlines()[-1] == "What was heard is in heard.wav."
     status, _, complaints = hosting.end()
     assert (status, complaints) == (0, "")
     assert listening.line("over") == "The Space is over: the host ended it."
@@ -229,3 +232,7 @@ def test_a_token_names_who_one_is(start, where, tmp_path):
     status, _, complaints = start("live", "--token", "not.a.token", *where).wait()
     assert status == 1
     assert complaints.strip().endswith("[bad_token]")
+    status, _, complaints = start("live", *where[:2], "--data-dir", "none").wait()
+    assert status == 1
+    assert complaints.count(";") == 1  # one remedy, in options
+    assert "--fingerprint" in complaints

@@ -17,7 +17,7 @@ import pytest
 from signaling.cli.failures import Failure, Misuse
 from signaling.cli.sound.microphone import MIC_FRAMES_KEPT, Microphone
 from signaling.cli.sound.samples import FRAME_SAMPLES, RATE_HZ, frames_of, resample
-from signaling.cli.sound.sinks import PLAY_FRAMES_KEPT, Loudspeaker, open_recording
+from signaling.cli.sound.sinks import PLAY_FRAMES_KEPT, Loudspeaker, check_recording, open_recording
 from signaling.cli.sound.sources import AudioFile, ahead, load
 from signaling.cli.sound.speech import HIGH_VOICE, LOW_VOICE, speak
 from tests.signals import correlation, tone, voice
@@ -257,6 +257,20 @@ def test_a_folder_that_is_not_there(tmp_path, name):
     with pytest.raises(Failure) as caught:
         open_recording(tmp_path / "nowhere" / name)
     assert caught.value.code == "recording_unwritable"
+
+
+@pytest.mark.parametrize("name", ["a.opus", "a.wav"])
+def test_looking_whether_a_recording_can_be_written_changes_nothing(tmp_path, name):
+    path = tmp_path / name
+    check_recording(path)
+    assert not path.exists()
+    path.write_bytes(b"an earlier one")
+    check_recording(path)
+    assert path.read_bytes() == b"an earlier one"
+    for unwritable in (tmp_path / "nowhere" / name, path / name):
+        with pytest.raises(Failure) as caught:
+            check_recording(unwritable)
+        assert caught.value.code == "recording_unwritable"
 
 
 # Loudspeaker and microphone, with a stand-in for sounddevice

@@ -16,7 +16,7 @@ from signaling.cli.failures import Failure, Misuse
 from signaling.cli.sound.devices import sounddevice
 from signaling.cli.sound.samples import FRAME_SAMPLES, RATE_HZ, Samples
 
-__all__ = ["PLAY_FRAMES_KEPT", "Loudspeaker", "Sink", "open_recording"]
+__all__ = ["PLAY_FRAMES_KEPT", "Loudspeaker", "Sink", "check_recording", "open_recording"]
 
 PLAY_FRAMES_KEPT: Final = 10
 """So many frames (200 ms) wait for the loudspeaker; then the oldest is dropped."""
@@ -34,18 +34,35 @@ def open_recording(path: Path) -> Sink:
 
     Misuse: recording_kind. Failure: recording_unwritable.
     """
+    try:
+        return _kind(path)(path)
+    except (OSError, FFmpegError) as error:
+        raise _unwritable(path, error) from error
+
+
+def check_recording(path: Path) -> None:
+    """Refuse what open_recording would refuse, and leave what is there as it is."""
+    _kind(path)
+    was_there = path.exists()
+    try:
+        path.open("ab").close()
+        if not was_there:
+            path.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _kind(path: Path) -> type[_OpusFile] | type[_WavFile]:
     kinds: dict[str, type[_OpusFile] | type[_WavFile]] = {".opus": _OpusFile, ".wav": _WavFile}
     kind = kinds.get(path.suffix.lower())
     if kind is None:
+        ending = f"ends in {path.suffix!r}" if path.suffix else "has no ending"
         raise Misuse(
             "recording_kind",
-            f"{path.name!r} ends in {path.suffix or 'nothing'!r}; what is heard is written as .opus or .wav",
+            f"{str(path)!r} {ending} and what is heard is written as .opus or .wav",
             "give it one of these endings",
         )
-    try:
-        return kind(path)
-    except (OSError, FFmpegError) as error:
-        raise _unwritable(path, error) from error
+    return kind
 
 
 def _unwritable(path: Path, error: Exception) -> Failure:
