@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from importlib import import_module
 
-from signaling.cli.failures import EXIT_FAILED
+from signaling.cli.failures import EXIT_FAILED, EXIT_INTERRUPTED
 
 __all__ = ["main"]
 
 
 def main() -> None:
     """Run the command that the command line names, and exit with its status."""
+    # Nothing is under way yet, and what half of an import would say about Ctrl-C helps nobody.
+    usual = signal.signal(signal.SIGINT, lambda number, frame: os._exit(EXIT_INTERRUPTED))
     try:
         commands = import_module("signaling.cli.commands")
     except ModuleNotFoundError as error:
@@ -21,4 +25,6 @@ def main() -> None:
             "[package_missing]\n"
         )
         sys.exit(EXIT_FAILED)
+    finally:
+        signal.signal(signal.SIGINT, usual)
     commands.app(prog_name="spaces")

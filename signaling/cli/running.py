@@ -15,7 +15,15 @@ from signaling.cli.failures import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_MISUSE, F
 
 T = TypeVar("T")
 
-__all__ = ["TRACEBACK_VARIABLE", "Interrupted", "guarded", "run_loop", "sentence_of", "together"]
+__all__ = [
+    "TRACEBACK_VARIABLE",
+    "Interrupted",
+    "guarded",
+    "run_loop",
+    "sentence_of",
+    "stop_signals",
+    "together",
+]
 
 TRACEBACK_VARIABLE: Final = "SPACES_TRACEBACK"
 """Set it to 1 and an error that nobody foresaw is shown whole: for who wants to repair it."""
@@ -24,9 +32,16 @@ _OURS: Final = ("signaling", "spacecore")
 # Codes by which the libraries say that what was given cannot be meant like this.
 _MISUSE: Final = frozenset({"bad_address", "bad_trust", "pin_malformed", "bad_value"})
 
+# What to do about a connection that is over.
+_AFTERWARDS: Final = {
+    "idle_timeout": "see whether the server still runs, then start again",
+    "network_lost": "check the network, then start again",
+    "server_stopping": "start again when it is back",
+}
+
 
 class Interrupted(Exception):  # noqa: N818 - no error: somebody wants to leave
-    """SIGINT or SIGTERM came, and the work was cancelled and has cleaned up."""
+    """One of `stop_signals` came, and the work was cancelled and has cleaned up."""
 
 
 def guarded(command: str, work: Callable[[], int]) -> int:
@@ -43,7 +58,8 @@ def guarded(command: str, work: Callable[[], int]) -> int:
         if os.environ.get(TRACEBACK_VARIABLE) == "1":
             traceback.print_exc()
         message, status = sentence_of(error)
-        sys.stderr.write(f"spaces {command}: {message}\n")
+        with contextlib.suppress(OSError):  # a terminal that was closed takes nothing
+            sys.stderr.write(f"spaces {command}: {message}\n")
         return status
 
 
@@ -55,6 +71,8 @@ def sentence_of(error: Exception) -> tuple[str, int]:
         return f"{text} [{error.code}]", error.exit_status
     if isinstance(code, str) and type(error).__module__.split(".")[0] in _OURS:
         is_misuse = code in _MISUSE or type(error).__name__ == "ConfigError"
+        if code in _AFTERWARDS:
+            text = f"{text}; {_AFTERWARDS[code]}"
         return f"{text} [{code}]", EXIT_MISUSE if is_misuse else EXIT_FAILED
     if isinstance(error, ModuleNotFoundError):
         return (
@@ -70,12 +88,18 @@ def sentence_of(error: Exception) -> tuple[str, int]:
 
 
 def run_loop(work: Coroutine[Any, Any, T]) -> T:
-    """Run on uvloop. SIGINT and SIGTERM cancel the work; when it has cleaned up, Interrupted is raised."""
+    """Run on uvloop. The `stop_signals` cancel the work; when it has cleaned up, Interrupted is raised."""
     try:
         import uvloop  # noqa: PLC0415 - not there on every system
     except ImportError:
         return asyncio.run(_watched(work))
     return uvloop.run(_watched(work))
+
+
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """Ctrl-C, a service manager's stop, and a terminal that was closed, but for who started it with nohup."""
+    ending = (signal.SIGINT, signal.SIGTERM)
+    return ending if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (*ending, signal.SIGHUP)
 
 
 async def together(*work: Coroutine[Any, Any, Any]) -> None:
@@ -115,10 +139,11 @@ async def _watched(work: Coroutine[Any, Any, T]) -> T:
 @contextlib.contextmanager
 def _on_signals(stop: Callable[[], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    numbers = stop_signals()
+    for number in numbers:
         loop.add_signal_handler(number, stop)
     try:
         yield
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
             loop.remove_signal_handler(number)

@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from signaling.cli.failures import Misuse
-from signaling.cli.running import run_loop
+from signaling.cli.running import run_loop, stop_signals
 from signaling.config import ConfigError, ServerConfig, load_config
 from signaling.server import Server, Statistics
 
@@ -29,7 +28,7 @@ def run(  # noqa: PLR0917 - as many as there are flags
     development: bool | None,
     as_json: bool,
 ) -> int:
-    """Serve; returns 0 after SIGINT or SIGTERM. ConfigError, CertificateError, ListenError, StoreError."""
+    """Serve until a stop signal; returns 0. ConfigError, CertificateError, ListenError, StoreError."""
     flags = {
         "listen.host": host,
         "listen.port": port,
@@ -56,7 +55,7 @@ async def _serve(config: ServerConfig, teller: _Lines | _Words) -> int:
     server = Server(config)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stop_signals():
         # Replaces the handlers that cancel: for a server this is the usual way to end.
         loop.add_signal_handler(number, stopping.set)
     await server.start()
