@@ -96,7 +96,7 @@ ConfigFile = Annotated[
     Path | None, typer.Option("--config", "-c", metavar="FILE", help="Configuration, TOML.")
 ]
 ServerDataDir = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Where the server keeps its data. [default: spaces-data]")
+    Path | None, typer.Option(metavar="DIR", help="Where the server keeps its data. \\[default: spaces-data]")
 ]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON, for programs.")]
 
@@ -106,10 +106,10 @@ def serve(
     *,
     config: ConfigFile = None,
     host: Annotated[
-        str | None, typer.Option(help="The address to listen on. [default: 127.0.0.1]", show_default=False)
+        str | None, typer.Option(help="The address to listen on. \\[default: 127.0.0.1]", show_default=False)
     ] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="The UDP port; 0 takes a free one. [default: 4433]")
+        int | None, typer.Option(min=0, max=65535, help="The UDP port; 0 takes a free one. \\[default: 4433]")
     ] = None,
     data_dir: ServerDataDir = None,
     dev: Annotated[
@@ -275,17 +275,20 @@ def join(
 def token(
     *,
     subject: Annotated[
-        str, typer.Argument(help="The user's id, up to 64 characters: the same person every time.")
+        str,
+        typer.Argument(
+            metavar="SUBJECT", help="The user's id, up to 64 characters: the same person every time."
+        ),
     ],
-    name: Annotated[str, typer.Option(help="The name to show. [default: the subject]")] = "",
+    name: Annotated[str, typer.Option(help="The name to show. \\[default: the subject]")] = "",
     lifetime: Annotated[
         int | None,
-        typer.Option(metavar="SECONDS", help="How long it is good. [default: the configuration's, 3600]"),
+        typer.Option(metavar="SECONDS", help="How long it is good. \\[default: the configuration's, 3600]"),
     ] = None,
     key: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="The signing key, PEM. [default: that of the server's data directory]"
+            metavar="FILE", help="The signing key, PEM. \\[default: that of the server's data directory]"
         ),
     ] = None,
     config: ConfigFile = None,

@@ -28,7 +28,6 @@ _REMEDIES: Final = {
     "server_busy": "try again in a moment",
     "certificate_not_trusted": "give the fingerprint that the server printed:  --fingerprint sha256:…  "
     "(on the server's own machine --data-dir DIR finds it)",
-    "pin_mismatch": "give the fingerprint that the server prints now, or the --data-dir that it uses",
 }
 
 
@@ -91,11 +90,16 @@ async def dial(options: ConnectionOptions) -> Client:
         remedy = _REMEDIES.get(error.code)
         if remedy is None:
             raise
-        raise Failure(error.code, error.message, remedy) from error
+        # The library's own remedy for trust is in words of a program; ours names the options.
+        trusted = error.code != "certificate_not_trusted"
+        what = error.message if trusted else error.message.rpartition("; ")[0] or error.message
+        raise Failure(error.code, what, remedy) from error
     except RequestRefused as error:
         if error.code in ("not_authenticated", "bad_token") and not token:
             raise Failure(
-                error.code, error.message, "mint a token with  spaces token  and give it by --token-file"
+                error.code,
+                f"{options.server} asks for a token and none is given",
+                "its operator mints one with  spaces token; give it by --token-file",
             ) from error
         raise
     except SpacesError:

@@ -29,7 +29,7 @@ def run(
     config = _config(config_file, data_dir)
     path = key_file or config.auth.signing_key or config.store.data_dir / "signing-key.pem"
     key = _read(path)
-    for option, checked in (("--subject", user_id(subject)), ("--name", display_name(name, subject))):
+    for option, checked in (("SUBJECT", user_id(subject)), ("--name", display_name(name, subject))):
         if isinstance(checked, Refused):
             raise Misuse(checked.code, f"{option}: {checked.message}")
     wanted_s = config.auth.minted_lifetime_s if lifetime_s is None else lifetime_s

@@ -23,6 +23,7 @@ from signaling.cli.failures import Failure, Misuse
 from signaling.cli.running import Interrupted, guarded, run_loop, sentence_of, together
 from signaling.cli.sound.samples import frames_of
 from signaling.cli.sound.sinks import open_recording
+from signaling.client import RequestRefused
 from signaling.config import load_config
 from signaling.quic.certificate import development_certificate
 from signaling.tokens import Verifier, new_private_key, private_key_pem
@@ -92,6 +93,11 @@ def test_every_command_has_help_with_every_option_explained(command):
     for line in result.output.splitlines():
         if line.startswith("│ --"):
             assert len(line.strip("│ ").split("  ")) > 1, f"an option without a word of help: {line}"
+
+
+def test_help_says_the_defaults():
+    for command, default in (("serve", "4433"), ("serve", "127.0.0.1"), ("token", "3600"), ("live", "100")):
+        assert re.search(rf"\[default: [^]]*{default}\]", run(command, "--help").output)
 
 
 def test_no_command_is_misuse_and_shows_help():
@@ -189,6 +195,15 @@ def test_the_variables_of_the_clients_do_not_disturb_a_server():
 def test_nobody_answers():
     sentence = refused(1, "refused", "live", "--server", f"127.0.0.1:{free_port()}")
     assert "spaces serve --dev" in sentence
+
+
+def test_a_server_that_asks_for_a_token(monkeypatch):
+    async def refuse(*address, **options):
+        raise RequestRefused("bad_token", "The token is not readable.")
+
+    monkeypatch.setattr("signaling.cli.connecting.connect", refuse)
+    assert "127.0.0.1:4433 asks for a token and none is given" in refused(1, "bad_token", "live")
+    assert "not readable" in refused(1, "bad_token", "live", "--token", "x")
 
 
 @pytest.mark.parametrize("command", [["live"], ["host"], ["join"]])
