@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -14,6 +15,8 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command that the command line names, and exit with its status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # where a locale has no ✓ a question mark must do
     # Nothing is under way yet, and what half of an import would say about Ctrl-C helps nobody.
     usual = signal.signal(signal.SIGINT, lambda number, frame: os._exit(EXIT_INTERRUPTED))
     try:

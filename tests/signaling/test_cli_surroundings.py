@@ -1,4 +1,4 @@
-"""Commands that are interrupted: before anything runs, by a closed terminal, under nohup."""
+"""Commands in unkind surroundings: interrupted while they load, a closed terminal, nohup, an ASCII locale."""
 
 from __future__ import annotations
 
@@ -24,10 +24,20 @@ entry.main()
 """
 
 
+def outside(*arguments, **env):
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)]), **env}
+    line = [sys.executable, *arguments]
+    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=60, env=env)
+
+
+def test_a_locale_without_our_marks_gets_others():
+    done = outside("-m", "signaling.cli", "doctor", PYTHONIOENCODING="ascii")
+    assert "?  Python " in done.stdout
+    assert done.stderr == ""
+
+
 def test_an_interrupt_before_anything_runs_is_silent():
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
-    line = [sys.executable, "-c", INTERRUPTED_IMPORT]
-    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60, env=env)
+    done = outside("-c", INTERRUPTED_IMPORT)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
