@@ -282,7 +282,9 @@ def test_demo_refuses_what_it_cannot_play(tmp_path):
     recording.close()
     refused(1, "file_missing", "demo", "none.wav")
     assert "2.0 s" in refused(1, "file_short", "demo", "short.wav")
-    refused(1, "file_silent", "demo", "quiet.wav")
+    refused(1, "file_silent", "demo", "quiet.wav", "--out", "quiet.wav")
+    assert not Path("demo.opus").exists()  # what is there is replaced only by what was heard
+    assert Path("quiet.wav").stat().st_size > 100_000
     refused(2, "too_many_files", "demo", "a", "b", "c")
     refused(2, "same_file", "demo", "quiet.wav", "./quiet.wav")
     refused(2, "recording_kind", "demo", "--out", "demo.mp3")

@@ -19,21 +19,18 @@ from signaling.cli.failures import EXIT_FAILED
 from signaling.cli.running import run_loop
 from signaling.cli.screen import Screen
 from signaling.cli.sound.samples import frames_of
-from signaling.cli.sound.sinks import Sink, open_recording
+from signaling.cli.sound.sinks import check_recording, open_recording
 
 __all__ = ["run"]
 
 
 def run(files: list[Path], *, out: Path, as_json: bool, picture: Path | None = None) -> int:
     """Returns 0 if everything that has to hold did, else 1. Misuse and Failure for what cannot be begun."""
-    recording = open_recording(out)
-    try:
-        spoken = voices(files)
-        console = Console(stderr=as_json, highlight=False)
-        sketch = Picture() if picture is not None else None
-        figures = run_loop(_demo(spoken, recording, None if as_json else console, sketch))
-    finally:
-        recording.close()
+    check_recording(out)
+    spoken = voices(files)
+    console = Console(stderr=as_json, highlight=False)
+    sketch = Picture() if picture is not None else None
+    figures = run_loop(_demo(spoken, out, None if as_json else console, sketch))
     if sketch is not None and picture is not None:
         sketch.take(result_table(figures))
         sketch.save(picture)
@@ -44,7 +41,7 @@ def run(files: list[Path], *, out: Path, as_json: bool, picture: Path | None = N
     return 0 if figures.ok else EXIT_FAILED
 
 
-async def _demo(spoken: Voices, recording: Sink, console: Console | None, sketch: Picture | None) -> Figures:
+async def _demo(spoken: Voices, out: Path, console: Console | None, sketch: Picture | None) -> Figures:
     story = Story()
     screen = Screen(lambda: live_view(story), console) if console is not None else contextlib.nullcontext()
     with screen:
@@ -57,7 +54,7 @@ async def _demo(spoken: Voices, recording: Sink, console: Console | None, sketch
                     drawing.cancel()
             story.phase = "Measuring what was heard"
             await server.stop()
-            _keep(story.of("listener")[0].ear, recording)
+            _keep(story.of("listener")[0].ear, out)
             # In a thread: a second of arithmetic, and the view goes on.
             return await asyncio.to_thread(figures_of, story, server)
 
@@ -69,9 +66,10 @@ async def _draw(story: Story, sketch: Picture) -> None:
     sketch.take(live_view(story))
 
 
-def _keep(ear: Ear, recording: Sink) -> None:
-    for frame in frames_of(ear.track().samples):
-        recording.write(frame)
+def _keep(ear: Ear, out: Path) -> None:
+    with contextlib.closing(open_recording(out)) as recording:
+        for frame in frames_of(ear.track().samples):
+            recording.write(frame)
 
 
 def _report(console: Console, figures: Figures, out: Path) -> None:
