@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def conditions() -> dict[str, str | int | float]:
     return {
         "spacecore": __version__,
         "commit": commit(),
+        "command": " ".join(["python", *sys.orig_argv[1:]]),
         "cpu": cpu_model(),
         "cores": os.cpu_count() or 1,
         "load_1min": round(os.getloadavg()[0], 2),

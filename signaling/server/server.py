@@ -299,15 +299,15 @@ class Server:
     def _tick_room(self, space: bytes, now_us: int) -> None:
         engine, hall = self._engines[space]
         room = hall.room
-        if room.is_closed:
-            for name, of_room in OF_ROOMS.items():
-                setattr(self._counts, name, getattr(self._counts, name) + getattr(engine.stats, of_room))
-            del self._engines[space]
-            return
         try:
-            room.tick(now_us)
-            self._counts.listened_us += len(hall) * TICK_US
-        except Exception:
+            if room.is_closed:
+                del self._engines[space]
+                for name, of_room in OF_ROOMS.items():
+                    setattr(self._counts, name, getattr(self._counts, name) + getattr(engine.stats, of_room))
+            else:
+                room.tick(now_us)
+                self._counts.listened_us += len(hall) * TICK_US
+        except Exception:  # of one room: the clock of all others goes on
             self._counts.errors_caught += 1
             log.exception("the room of Space %s failed and is closed", space.hex())
             actor = self._directory.get(space)
