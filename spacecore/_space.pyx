@@ -1,5 +1,6 @@
 """The handle of one live room: seats in, one mix for all who listen, one for each who is heard. `_tick` does the work."""
 
+cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.math cimport pow
@@ -51,6 +52,7 @@ SpaceStats.__doc__ = """Counters of a room since it was made.
 _ROOM_WORDS = {PUT_UNKNOWN_SEAT: "unknown_seat", PUT_WRONG_KIND: "wrong_kind", PUT_REPORT: "report"}
 
 
+@cython.no_gc           # it holds numbers alone; the collector would clear its lists before __dealloc__ frees by them
 cdef class Space:
     """A room.
 
