@@ -7,7 +7,6 @@ error, so that neither can end in a log.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -269,7 +268,8 @@ def _seconds(claims: dict[str, Any], claim: str) -> float:
     value = claims[claim]
     # 2**53: beyond it a float no longer counts single seconds.
     usable = isinstance(value, int | float) and not isinstance(value, bool)
-    if not usable or not math.isfinite(value) or not 0 <= value < 2**53:
+    # Compared first: math.isfinite raises for a whole number that is too large for a float.
+    if not usable or not 0 <= value < 2**53:
         raise TokenError("bad_token", f"The token's {claim} is no time in seconds since 1970; mint it anew.")
     return float(value)
 

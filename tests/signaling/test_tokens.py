@@ -134,6 +134,8 @@ BAD: dict[str, tuple[Callable[[], str], str]] = {
     "iat negative": (lambda: signed(claims(iat=-5)), "iat is no time"),
     "nbf a list": (lambda: signed(claims(nbf=[])), "nbf is no time"),
     "iat huge": (lambda: signed(claims(iat=10**300, exp=10**300 + 1)), "exp is no time"),
+    "exp beyond every float": (lambda: signed(claims(exp=10**400)), "exp is no time"),
+    "iat below every float": (lambda: signed(claims(iat=-(10**400))), "iat is no time"),
     "subject empty": (lambda: signed(claims(sub="")), "cannot be an account"),
     "subject too long": (lambda: signed(claims(sub="s" * 65)), "65 characters, 64 is the limit"),
     "subject no text": (lambda: signed(claims(sub=5)), "subject is no text"),
