@@ -242,6 +242,8 @@ class Client:
 
     async def _connect(self, address: str) -> None:
         self._connection, self._welcome = await self._door.enter(address, self)
+        if self._connection.is_over:  # in the same turn of the loop as welcome, when it was not ours yet
+            self.on_lost(self._connection)
 
     async def _follow(self, address: str, connection: Connection) -> Connection:
         """Connect to the server that holds the Space; the servers in between are left."""

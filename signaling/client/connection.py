@@ -163,6 +163,8 @@ class Connection:
     def keep_alive(self, interval_ms: int) -> None:
         """From now on send a ping after each such interval in which nothing arrived."""
         self._stop_keep_alive()
+        if self.is_over:
+            return
         self._keep_alive = asyncio.get_running_loop().call_later(
             interval_ms / 1000, self._on_quiet, interval_ms
         )

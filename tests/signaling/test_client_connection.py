@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from signaling.client import ConnectionClosed, RequestRefused, Retry, TimedOut
+from signaling.client import Client, ConnectionClosed, RequestRefused, Retry, TimedOut
 from signaling.client.connection import MAX_WAITING, Connection
 from signaling.protocol import ErrorCode, encode, frame
 from signaling.protocol.messages import (
@@ -20,6 +20,7 @@ from signaling.protocol.messages import (
     Leave,
     Ok,
     Request,
+    Welcome,
 )
 from signaling.quic.events import Cause, Closed
 from tests.signaling.scripted_server import (
@@ -275,5 +276,40 @@ def test_a_connection_that_died_before_a_request() -> None:
         with pytest.raises(ConnectionClosed) as caught:
             await connection.request(Leave, Ok)
         assert caught.value.code == "network_lost"
+
+    tell(story)
+
+
+def test_a_connection_that_is_lost_right_after_welcome() -> None:
+    """Both may arrive in one turn of the loop, before whoever connects goes on."""
+
+    class Dead:
+        closed = Closed(7, "stopping", by_peer=True, cause=Cause.APPLICATION)
+        pings = 0
+
+        def ping(self) -> None:
+            self.pings += 1
+
+        def close(self, code: int, reason: str = "") -> None:
+            pass
+
+        async def wait_closed(self) -> None:
+            pass
+
+    class Ajar:
+        async def enter(self, address: str, owner: Client) -> tuple[Connection, Welcome]:
+            connection = Connection(Dead(), owner, lambda: 0)  # type: ignore[arg-type]
+            connection.on_closed(Dead.closed, 0)
+            connection.keep_alive(1_000)
+            return connection, Welcome(1, "ada", "Ada", 900_000, "", {}, {})
+
+    async def story(stage: Stage) -> None:
+        client = Client(Ajar())  # type: ignore[arg-type]
+        await client._connect("10.0.0.1:4433")
+        async with asyncio.timeout(60):
+            assert (await client.wait_closed()).code == "server_stopping"
+        await asyncio.sleep(10)
+        assert client._live.link.pings == 0  # type: ignore[attr-defined]
+        await client.close()
 
     tell(story)
