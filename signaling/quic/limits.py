@@ -18,7 +18,8 @@ class LinkLimits:
     audio_queue: int = 10  # datagrams waiting to be sent; the oldest is dropped (200 ms of audio)
     control_backlog_bytes: int = 256 * 1024  # control data sent or waiting, not acknowledged: then TooSlow
     max_data_bytes: int = 256 * 1024  # first receive window of the connection
-    max_stream_data_bytes: int = 64 * 1024  # first receive window of a stream
+    max_stream_data_bytes: int = 64 * 1024  # receive window of a stream
+    fragments: int = 64  # pieces of a stream that wait for earlier ones; one more closes the connection
     peer_streams: int = 4  # streams of each kind that the peer may open
     refused_streams: int = 64  # streams refused in a connection's life; one more closes it
     idle_timeout_s: float = 30.0

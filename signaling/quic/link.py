@@ -40,10 +40,9 @@ class Link:
     **What never happens:** an audio datagram that cannot be sent never waits inside aioquic, where it would
     block those behind it; more than `audio_queue` datagrams never wait; no event follows Closed.
 
-    Receive windows: they start at `max_stream_data_bytes` and `max_data_bytes`, but aioquic 1.7.2 grants
-    credit on arrival, not on consumption, and doubles a window without a ceiling each time more than half of
-    it was received; data beyond a gap is held in a zero-filled buffer as far as the window reaches. The first
-    windows therefore bound what arrives at once, not what a stubborn peer can make us hold in time.
+    A stream's receive window is `max_stream_data_bytes` beyond what was delivered, so no peer makes us hold
+    more of it; the connection's starts at `max_data_bytes` and grows. Data after a gap is held in at most
+    `fragments` pieces.
     """
 
     def __init__(self, quic: QuicConnection, limits: LinkLimits, *, is_client: bool) -> None:
@@ -75,7 +74,7 @@ class Link:
         *,
         original_cid: bytes,
         retry_cid: bytes | None = None,
-        connection_class: type[QuicConnection] = QuicConnection,
+        connection_class: type[QuicConnection] = private.FixedWindows,
     ) -> Self:
         """The server's side of a connection whose first Initial is about to be given to `receive`.
 
@@ -97,7 +96,7 @@ class Link:
         *,
         remote: Address,
         now_s: float,
-        connection_class: type[QuicConnection] = QuicConnection,
+        connection_class: type[QuicConnection] = private.FixedWindows,
     ) -> Self:
         """The client's side: the handshake begins with the next `take_datagrams`."""
         quic = connection_class(configuration=configuration)
@@ -309,6 +308,9 @@ class Link:
             event = quic.next_event()
         if self.closed is None:
             self._refuse_streams()
+            if private.fragments(quic) > self.limits.fragments:
+                self.close(CLOSE_PROTOCOL_ERROR, "a stream came in too many pieces; send it in order")
+        if self.closed is None:
             self._notice_ending()
 
     def _on_event(self, event: quic_events.QuicEvent) -> None:

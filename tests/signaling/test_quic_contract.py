@@ -12,7 +12,7 @@ from pathlib import Path
 
 import aioquic
 import pytest
-from aioquic.quic.connection import QuicConnection, QuicConnectionState
+from aioquic.quic.connection import QuicConnectionState
 from aioquic.quic.packet_builder import PACKET_NUMBER_SEND_SIZE
 
 from signaling.quic import private
@@ -43,7 +43,7 @@ def test_every_private_name_exists_and_has_the_type_that_is_used() -> None:
     pair.client.send_stream(b"x")
     pair.run(0.1)
     for quic in (pair.client._quic, pair.accepted._quic):
-        assert type(quic) is QuicConnection
+        assert type(quic) is private.FixedWindows
         assert quic._max_datagram_size == 1200
         assert quic._remote_max_datagram_frame_size == 65535
         assert len(quic._peer_cid.cid) == 8
