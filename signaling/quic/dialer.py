@@ -157,26 +157,28 @@ async def connect(
 ) -> LinkHandle:
     """Connect to a server and verify it; the handler that `on_link` makes gets `on_established` before.
 
-    Each address of the host is tried in turn while nothing answers; `timeout_s` bounds all of it. With
-    `open_transport` no name is looked up: host is an address of that network. Raises ConnectError.
+    Each address of the host is tried in turn while nothing answers, for its share of the time; `timeout_s`
+    bounds all of it, the look-up of the name included. With `open_transport` no name is looked up: host is an
+    address of that network. Raises ConnectError.
     """
     trust = trust or Trust()
     last: ConnectError | None = None
     deadline_s = clock() + timeout_s
-    remotes = [(host, port)] if open_transport is not None else await _resolve(host, port)
-    for remote in remotes:
+    remotes = [(host, port)] if open_transport is not None else await _resolve(host, port, timeout_s)
+    for tried, remote in enumerate(remotes):
+        share_s = max(0.0, deadline_s - clock()) / (len(remotes) - tried)
         dialer = Dialer(
             remote, server_name or host, on_link, trust=trust, limits=limits, alpn=alpn, clock=clock
         )
         try:
-            async with asyncio.timeout(max(0.0, deadline_s - clock())):
+            async with asyncio.timeout(share_s):
                 return await _dial(dialer, remote, open_transport or _open_udp)
         except TimeoutError:
-            raise ConnectError(
+            last = ConnectError(
                 "unreachable",
-                f"{_text(remote)} did not complete a handshake within {timeout_s:g} s; check the address, "
+                f"{_text(remote)} did not complete a handshake within {share_s:.3g} s; check the address, "
                 "and that no firewall stops UDP",
-            ) from last
+            )
         except ConnectError as error:
             if error.code not in ("refused", "network_error"):
                 raise
@@ -198,9 +200,14 @@ async def _dial(dialer: Dialer, remote: Address, open_transport: OpenTransport) 
         raise
 
 
-async def _resolve(host: str, port: int) -> list[Address]:
+async def _resolve(host: str, port: int, timeout_s: float) -> list[Address]:
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        async with asyncio.timeout(timeout_s):
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    except TimeoutError as error:
+        raise ConnectError(
+            "name_not_found", f"{host} was not resolved within {timeout_s:g} s; check the network"
+        ) from error
     except OSError as error:
         raise ConnectError("name_not_found", f"{host} cannot be resolved: {error.strerror}") from error
     return list(dict.fromkeys(address for *_, address in found))
