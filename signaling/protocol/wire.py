@@ -58,11 +58,15 @@ def encode(message: Request | FromServer) -> bytes:
     return frame(body)
 
 
-def fit_rows(rows: Sequence[_Row], room_bytes: int = ROWS_BYTES) -> list[_Row]:
+def fit_rows(
+    rows: Sequence[_Row], room_bytes: int = ROWS_BYTES, *, beside: Sequence[Struct] = ()
+) -> list[_Row]:
     """The first rows, at most 100, that together take at most `room_bytes` on the wire.
 
-    100 long names pass 16,384 bytes. What is left out comes on the next page, or is told by `waiting`.
+    `beside`: other rows of the same message; with them it is at most ROWS_BYTES. 100 long names pass 16,384
+    bytes. What is left out comes on the next page, or is told by `waiting`.
     """
+    room_bytes = min(room_bytes, ROWS_BYTES - sum(len(_ENCODER.encode(row)) for row in beside))
     fitting: list[_Row] = []
     for row in rows[:MAX_ROWS]:
         room_bytes -= len(_ENCODER.encode(row))

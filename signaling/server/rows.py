@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from signaling.protocol.messages import Joined, People, Person, StageSeat
 from signaling.protocol.wire import QUEUE_ROWS_BYTES, fit_rows
 from signaling.rules import Role, SpaceState
@@ -15,13 +17,14 @@ def stage_rows(state: SpaceState) -> list[StageSeat]:
     return [StageSeat(place.seat, place.user, place.name, int(place.role), place.muted) for place in stage]
 
 
-def queue_rows(state: SpaceState) -> list[Person]:
-    """Who asks to speak, first come first, as many as fit beside a full stage."""
-    return fit_rows([Person(user, name) for user, name in state.queue()], QUEUE_ROWS_BYTES)
+def queue_rows(state: SpaceState, beside: Sequence[StageSeat] = ()) -> list[Person]:
+    """Who asks to speak, first come first, as many as fit, also beside a stage."""
+    return fit_rows([Person(user, name) for user, name in state.queue()], QUEUE_ROWS_BYTES, beside=beside)
 
 
 def joined(state: SpaceState, request_id: int, user: str, serial: int) -> Joined:
     """The Space as `user`, who is inside, finds it at event number `serial`."""
+    stage = stage_rows(state)
     return Joined(
         request_id,
         state.space,
@@ -29,8 +32,8 @@ def joined(state: SpaceState, request_id: int, user: str, serial: int) -> Joined
         int(state.role_of(user) or Role.LISTENER),
         state.seat_of(user),
         serial,
-        stage_rows(state),
-        queue_rows(state),
+        stage,
+        queue_rows(state, beside=stage),
         state.audience_count,
         len(state.asks),
     )
