@@ -162,12 +162,14 @@ class Client:
 
     async def close(self) -> None:
         """Leave the Space, close the connection, end every task. Never raises; twice is harmless."""
-        if not self._closing:
-            self._closing = True
-            await self._farewell()
         connection = self._live
-        connection.close()
-        self._background.stop()
+        try:
+            if not self._closing:
+                self._closing = True
+                await self._farewell()
+        finally:  # also where whoever closes is cancelled in the middle
+            connection.close()
+            self._background.stop()
         await self._background.wait()
         for each in (connection, *self._former):
             try:

@@ -313,3 +313,18 @@ def test_a_connection_that_is_lost_right_after_welcome() -> None:
         await client.close()
 
     tell(story)
+
+
+def test_closing_that_is_cancelled_still_says_goodbye() -> None:
+    async def story(stage: Stage) -> None:
+        await stage.serve(silent_on(Leave))
+        client = await stage.connect()
+        await client.join(SPACE)
+        closing = asyncio.ensure_future(client.close())
+        await asyncio.sleep(0.5)
+        closing.cancel()
+        await asyncio.sleep(0.5)
+        assert closing.cancelled()
+        assert stage.session.closed == Closed(0, "", by_peer=True)
+
+    tell(story)
