@@ -61,6 +61,21 @@ def test_credit_follows_what_was_delivered(to_server: bool) -> None:
     assert pair.control(events)[before:] == piece * 60
 
 
+@pytest.mark.parametrize(("how", "code"), [("ended", 0x0), ("ended inside a message", 0x0), ("reset", 0x1)])
+def test_the_end_of_the_control_stream_is_the_end_of_the_connection(how: str, code: int) -> None:
+    """As docs/protocol.md says under "Connection"."""
+    pair = greeted()
+    if how == "ended inside a message":
+        pair.client.send_stream(b"\x00\x05ab")
+    if how == "reset":
+        pair.client._quic.reset_stream(0, 0)
+    else:
+        pair.client._quic.send_stream_data(0, b"", end_stream=True)
+    pair.run(0.1)
+    assert pair.accepted.closed is not None
+    assert pair.accepted.closed.code == code
+
+
 def test_streams_without_end_close_the_connection_once() -> None:
     pair = greeted()
     quic = pair.client._quic
