@@ -29,6 +29,10 @@ log = logging.getLogger(__name__)
 # After so many jobs without a pause others get a turn of the loop: the next tick must not wait for a crowd.
 _TURN_JOBS = 16
 _BUSY_RETRY_MS = 500
+# The end of a Space that could not be recorded is tried again after 0.5, 1, 2 … 30 s, for some five minutes.
+_END_RETRY_US = 500_000
+_END_RETRY_MOST_US = 30_000_000
+_END_TRIES = 15
 # What the store refuses in words meant for who asked, and when to try again.
 _PASSED_ON = {"busy": _BUSY_RETRY_MS, "already_hosting": 0}
 
@@ -70,7 +74,7 @@ class SpaceActor:
 
     An act that the store refuses has not happened. A fact (a connection is gone, the time is up, the server
     stops) has happened whatever the store says: what could not be recorded is owed, and written first with
-    the next change.
+    the next change. After the end of the Space there is none, so that is written again by itself.
 
     `submit` takes requests up to a bound; facts are always taken, there is at most one for each person inside
     and one for each alarm.
@@ -84,6 +88,7 @@ class SpaceActor:
         self._around = around
         self._on_end = on_end
         self._owed: list[Effect] = []
+        self._end_tries = 0
         self._jobs: deque[Callable[[], Awaitable[None]]] = deque()
         self._requests = 0
         self._job_came = asyncio.Event()
@@ -127,9 +132,9 @@ class SpaceActor:
         self._put(lambda: self._fact(rules.close(self.state, reason, self._now_us())))
 
     async def run(self) -> None:
-        """Do one job after the other until the Space has ended and nothing waits."""
+        """Do one job after the other until the Space has ended, nothing waits and nothing is owed."""
         done = 0
-        while self._jobs or not self.is_over:
+        while self._jobs or not self.is_over or self._owed:
             if not self._jobs:
                 self._job_came.clear()
                 await self._job_came.wait()
@@ -236,6 +241,24 @@ class SpaceActor:
         if refused is not None:
             self._owed.extend(outcome.effects)
             log.warning("Space %s: not recorded: %s", self.space.hex(), refused.message)
+            if self.is_over:
+                self._record_end_later()
+
+    def _record_end_later(self) -> None:
+        """Until the end is recorded the store lets the host open no other Space."""
+        if self._end_tries == _END_TRIES:
+            log.error("Space %s: its end is recorded at the server's next start", self.space.hex())
+            self._owed.clear()
+            return
+        pause_us = min(_END_RETRY_US << self._end_tries, _END_RETRY_MOST_US)
+        self._end_tries += 1
+        self._around.alarms.set(
+            ("record", self.space), self._now_us() + pause_us, lambda now_us: self._put(self._record_end)
+        )
+
+    async def _record_end(self) -> None:
+        if await self._write([effect for effect in self._owed if isinstance(effect, Ended)]) is not None:
+            self._record_end_later()
 
     # What a job does
 

@@ -184,6 +184,27 @@ def test_joining_where_one_is_gives_a_fresh_snapshot_and_changes_nothing() -> No
     tell(story)
 
 
+@pytest.mark.parametrize("outage_s", [1, 200, 400])
+def test_an_end_that_could_not_be_recorded_is_recorded_later(outage_s: int) -> None:
+    """Else the store would refuse the host's next Space until the server is started again."""
+
+    async def story(world: World) -> None:
+        host, _ = await world.host()
+        world.records.fails = OSError("disk full")
+        await host.hang_up()
+        await world.pass_time(31)
+        assert len(world.directory) == 0
+        await world.pass_time(outage_s)
+        world.records.fails = None
+        world.records.written.clear()
+        await world.pass_time(31)
+        given_up = outage_s == 400
+        assert world.records.written == ([] if given_up else [Ended("host_lost")])
+        assert all(task.done() for task in world.tasks), "the Space's task has ended"
+
+    tell(story)
+
+
 def test_a_speaker_who_is_lost_leaves_stage_and_room_at_once() -> None:
     async def story(world: World) -> None:
         host, space = await world.host()
