@@ -53,6 +53,14 @@ cdef struct receiver_t:
     receiver_counts_t counts
     float scratch[FRAME_SAMPLES]
 
+
+cdef inline int64_t checked_clock(int64_t now_us) except? -1:
+    # Beyond this the difference of a time and a timestamp may not fit into 64 bits.
+    if not -(<int64_t>1 << 60) < now_us < (<int64_t>1 << 60):
+        raise ValueError(f"now_us is {now_us}; it must be between -2**60 and 2**60: microseconds, not nanoseconds")
+    return now_us
+
+
 cdef int receiver_init(receiver_t* receiver, int channels) noexcept nogil      # OPUS_OK or status
 cdef void receiver_close(receiver_t* receiver) noexcept nogil
 cdef int receiver_put(receiver_t* receiver, const uint8_t* data, int n_bytes, bint down, int64_t now_us) noexcept nogil

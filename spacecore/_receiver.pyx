@@ -267,9 +267,10 @@ cdef class Receiver:
         """Take in one audio datagram that arrived at `now_us`.
 
         Returns 'ok', 'reordered', 'duplicate', 'late', 'restart', 'overflow', 'too_large' or 'bad_duration', or the
-        code of a PacketError. Never raises for what is in the bytes.
+        code of a PacketError. Never raises for what is in the bytes; ValueError for a time beyond ±2**60.
         """
         cdef Py_buffer view
+        checked_clock(now_us)
         PyObject_GetBuffer(datagram, &view, PyBUF_SIMPLE)
         cdef int status = receiver_put(
             self._receiver, <const uint8_t*>view.buf, <int>min(view.len, DATAGRAM_MAX_BYTES + 1), self._down, now_us)
@@ -282,6 +283,7 @@ cdef class Receiver:
         cdef float* samples = <float*><char*>pcm
         cdef receiver_t* receiver = self._receiver
         cdef int heard
+        checked_clock(now_us)
         with nogil:     # a decode takes 20-45 µs
             receiver_next(receiver, now_us)
             heard = receiver_decode(receiver, samples)

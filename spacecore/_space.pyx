@@ -14,7 +14,7 @@ from spacecore._mixer cimport FRAME_SAMPLES, pcm_from_int16
 from spacecore._opus cimport encoder_config_t, opus_error, unfit_sample
 from spacecore._packet cimport DATAGRAM_MAX_BYTES
 from spacecore._pcm cimport open_pcm
-from spacecore._receiver cimport put_word
+from spacecore._receiver cimport checked_clock, put_word
 from spacecore._seat cimport SEAT_OPUS, SEAT_PCM, seat_close, seat_open, seat_put_pcm, seat_t
 from spacecore._tap cimport tap_t, tap_take
 from spacecore.atomics cimport load_i64
@@ -145,9 +145,11 @@ cdef class Space:
         """A datagram that arrived from the person in `seat` at `now_us`. For the media thread.
 
         Returns a word: 'ok', 'reordered', 'duplicate', 'late', 'restart', 'overflow', 'too_large', 'bad_duration', 'report',
-        'unknown_seat', 'wrong_kind' or the code of a PacketError. Never raises for what is in the bytes.
+        'unknown_seat', 'wrong_kind' or the code of a PacketError. Never raises for what is in the bytes; ValueError for
+        a time beyond ±2**60.
         """
         cdef Py_buffer view
+        checked_clock(now_us)
         PyObject_GetBuffer(datagram, &view, PyBUF_SIMPLE)
         cdef int status = space_put(
             self._space, seat, <const uint8_t*>view.buf, <int>min(view.len, DATAGRAM_MAX_BYTES + 1), now_us)
@@ -195,6 +197,7 @@ cdef class Space:
         """20 ms of the room at `now_us` (microseconds, the clock of put). For the media thread; returns a Tick."""
         cdef space_t* space = self._space
         cdef out_t* out = self._out
+        checked_clock(now_us)
         with nogil:     # all stages in one go: decode, mix and encode take some 100 µs
             space_tick(space, now_us, out)
         packets = tuple([
