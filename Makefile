@@ -60,6 +60,7 @@ test: install
 bench: install
 	$(BIN)/python -m pytest bench --benchmark-only
 	$(BIN)/python -m bench.room
+	$(BIN)/python -m bench.join
 
 bench-compare: install
 	@test -n "$(BASE)" || { echo "make: name the commit to compare with:  make bench-compare BASE=<commit>" >&2; exit 1; }
