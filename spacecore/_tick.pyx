@@ -225,11 +225,13 @@ cdef void space_encode(space_t* space, out_t* out) noexcept nogil:
         if space.pauses > 0 or (
                 space.keep_alive_ticks and space.toc and space.idle_ticks % space.keep_alive_ticks == 0):
             space.pauses -= space.pauses > 0
-            _emit_pause(space, FULL, out)
-            space.seq += 1
+            _emit_pause(space, FULL, False, out)
             for i in range(space.n_seats):
+                # Who was alone has missed numbers: flagged, so that they are no loss.
                 if space.seats[i].hears == HEARS_NOTHING:
+                    _emit_pause(space, space.seats[i].number, True, out)
                     _exclude(out, space.seats[i].number)
+            space.seq += 1
     _report(space, out)
 
 
@@ -256,7 +258,7 @@ cdef void _encode_speech(space_t* space, out_t* out) noexcept nogil:
                 seat.pauses = SPACE_PAUSE_FRAMES
             if seat.pauses > 0 and space.toc:
                 seat.pauses -= 1
-                _emit_pause(space, seat.number, out)
+                _emit_pause(space, seat.number, False, out)
             _exclude(out, seat.number)
         elif changed and full != NULL:
             _emit_copy(full, seat.number, out)
@@ -278,11 +280,11 @@ cdef packet_out_t* _emit(space_t* space, OpusEncoder* encoder, const float* pcm,
     return _pack(space, frame, size, level_dbov(pcm, FRAME_SAMPLES), audience, changed, out)
 
 
-cdef void _emit_pause(space_t* space, int audience, out_t* out) noexcept nogil:
+cdef void _emit_pause(space_t* space, int audience, bint changed, out_t* out) noexcept nogil:
     """An Opus packet of a TOC byte alone: 20 ms that are not transmitted (RFC 6716 §3.2.1, R5)."""
     cdef uint8_t frame = space.toc & 0xFC
     space.counts.pauses += 1
-    _pack(space, &frame, 1, LEVEL_SILENCE, audience, False, out)
+    _pack(space, &frame, 1, LEVEL_SILENCE, audience, changed, out)
 
 
 cdef packet_out_t* _pack(

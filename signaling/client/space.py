@@ -55,6 +55,7 @@ Who = str | Person | StageSeat
 
 EVENTS_KEPT: Final = 256
 _RESYNC_PAUSE_S: Final = 1.0
+_LEAVE_TRIES: Final = 20
 
 
 class Space:
@@ -216,11 +217,17 @@ class Space:
         if self.over is not None:
             return
         self.finish("left")
-        try:
-            await self._connection.request(Leave, Ok)
-        except RequestRefused as error:
-            if error.code not in ("not_in_space", "space_ended"):
-                raise
+        for tries_left in reversed(range(_LEAVE_TRIES)):
+            try:
+                await self._connection.request(Leave, Ok)
+                return
+            except RequestRefused as error:
+                if error.code in ("not_in_space", "space_ended"):
+                    return
+                # Whoever asks too fast must not stay inside for it.
+                if error.code != "busy" or not tries_left:
+                    raise
+                await asyncio.sleep(max(1, error.retry_after_ms) / 1000)
 
     async def people(self, most: int = 1000) -> list[Person]:
         """Who is in the Space, by user id, at most so many."""

@@ -130,15 +130,17 @@ class Server:
             session.send(Closing(0, reason, _RECONNECT_MS))
         for actor in self._directory:
             actor.close(reason)
-        await self._finish_tasks()
-        for session in sessions:
-            session.close(CloseCode.server_stopping, "the server is stopping")
-        self._listener.flush()
-        self._listener.close(CloseCode.server_stopping, "the server is stopping")
-        if self._timer is not None:
-            self._timer.cancel()
-        await asyncio.sleep(0)  # the socket reports its end in the loop's next turn
-        await self.store.close()
+        try:
+            await self._finish_tasks()
+        finally:  # also where whoever stops it is cancelled: nothing stays open
+            for session in sessions:
+                session.close(CloseCode.server_stopping, "the server is stopping")
+            self._listener.flush()
+            self._listener.close(CloseCode.server_stopping, "the server is stopping")
+            if self._timer is not None:
+                self._timer.cancel()
+            await asyncio.sleep(0)  # the socket reports its end in the loop's next turn
+            await self.store.close()
 
     @property
     def address(self) -> Address:

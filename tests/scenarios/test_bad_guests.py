@@ -202,6 +202,9 @@ def test_requests_without_end_are_slowed_down(tmp_path: Path) -> None:
             assert {each.code for each in refused} == {"busy"}
             by_server = [each for each in refused if each.retry_after_ms > 0]
             assert by_server, "the server says when to try again"
+            await space.leave()
+            assert [each.user for each in await talk.people()] == [talk.me]
+            space = await eve.join(talk.id)
             await undisturbed(venue, talk, space)
 
     tell(story, tmp_path, VIRTUAL)

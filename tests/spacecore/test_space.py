@@ -131,6 +131,23 @@ def test_when_the_talk_ends_the_pause_is_said_twice_and_then_nothing() -> None:
     assert room.ears[None].receiver.stats.concealed == 0
 
 
+def test_a_lone_speaker_who_falls_silent_is_kept_alive_too() -> None:
+    """They are told of the pause twice and then now and then, like everybody else, and count no loss."""
+    sounds = {
+        1: np.concatenate([voice(53, 2.0), np.zeros(48000 * 4, np.float32), voice(54, 1.0)]),
+        2: voice(55, 1.0),
+    }
+    room = Room(Space(keep_alive_ms=1000), sounds)
+    room.run(6 * SECOND)
+    to_lone = [for_seat(tick, 1) for tick in room.ticks[3 * SECOND :]]
+    to_listener = [for_seat(tick, None) for tick in room.ticks[3 * SECOND :]]
+    assert [len(each) for each in to_lone] == [len(each) for each in to_listener]
+    assert 2 <= sum(len(each) for each in to_lone) <= 4
+    room.run(SECOND)
+    stats = room.ears[1].receiver.stats
+    assert (stats.concealed, stats.recovered) == (0, 0)
+
+
 def test_keep_alive_in_silence_is_sparse() -> None:
     room = Room(Space(keep_alive_ms=1000), {1: voice(52, 1.0)})
     room.run(6 * SECOND)
