@@ -282,19 +282,13 @@ def parse_audio(data, bint down):
         tuple(frames[audio.n_redundant:first_new]), audio.distance, bool(audio.source_changed), bool(audio.stereo), seats)
 
 
-def pack_audio_into(buffer, frames, *, seq, timestamp, level=LEVEL_SILENCE, gain=0, redundant=(), prime=(), distance=1,
-                    source_changed=False, stereo=False, seats=None):
-    """Pack an audio datagram into a writable buffer and return its length in bytes.
-
-    `frames`, `redundant` and `prime` are sequences of bytes (1-3, 0-2, 0-2 of them). `seats` is given on the way
-    down only: seat numbers, loudest first. Raises PacketError for counts or sizes out of bounds, or a buffer that
-    is too small; ValueError for a field out of range.
-    """
-    cdef audio_t audio
-    cdef uint8_t seat_bytes[255]
-    cdef Py_buffer view
-    cdef int size
-    ordered = [bytes(frame) for part in (redundant, prime, frames) for frame in part]
+cdef list _describe(audio_t* audio, uint8_t* seat_bytes, frames, seq, timestamp, level, gain, redundant, prime, distance,
+                    source_changed, stereo, seats):
+    """Fill `audio` from Python's values; the list that it returns keeps the frames alive."""
+    cdef Py_ssize_t i
+    ordered = [bytes(frame) for frame in redundant]
+    ordered += [bytes(frame) for frame in prime]
+    ordered += [bytes(frame) for frame in frames]
     if not 0 <= level <= 255 or not -128 <= gain <= 127 or distance not in (1, 2):
         raise ValueError(f"level is 0..255, gain -128..127 quarter dB, distance 1 or 2; got {level}, {gain}, {distance}")
     if len(ordered) > MAX_FRAMES or (seats is not None and len(seats) > 255):
@@ -311,24 +305,49 @@ def pack_audio_into(buffer, frames, *, seq, timestamp, level=LEVEL_SILENCE, gain
     audio.stereo = stereo
     audio.n_seats = 0 if seats is None else <int>len(seats)
     audio.seats = seat_bytes
-    for i, seat in enumerate(seats or ()):
-        seat_bytes[i] = seat
-    for i, frame in enumerate(ordered):
-        audio.frame[i] = <const uint8_t*><const char*>frame     # `ordered` keeps it alive
+    for i in range(audio.n_seats):
+        seat_bytes[i] = seats[i]
+    for i in range(<Py_ssize_t>len(ordered)):
+        frame = <bytes>ordered[i]
+        audio.frame[i] = <const uint8_t*><const char*>frame
         audio.frame_bytes[i] = <int>min(len(frame), OPUS_FRAME_MAX_BYTES + 1)
+    return ordered
+
+
+def pack_audio_into(buffer, frames, *, seq, timestamp, level=LEVEL_SILENCE, gain=0, redundant=(), prime=(), distance=1,
+                    source_changed=False, stereo=False, seats=None):
+    """Pack an audio datagram into a writable buffer and return its length in bytes.
+
+    `frames`, `redundant` and `prime` are sequences of bytes (1-3, 0-2, 0-2 of them). `seats` is given on the way
+    down only: seat numbers, loudest first. Raises PacketError for counts or sizes out of bounds, or a buffer that
+    is too small; ValueError for a field out of range.
+    """
+    cdef audio_t audio
+    cdef uint8_t seat_bytes[255]
+    cdef Py_buffer view
+    cdef int size
+    kept = _describe(&audio, seat_bytes, frames, seq, timestamp, level, gain, redundant, prime, distance, source_changed, stereo, seats)
     PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
     size = packet_pack_audio(&audio, seats is not None, <uint8_t*>view.buf, <int>min(view.len, DATAGRAM_MAX_BYTES))
     PyBuffer_Release(&view)
+    del kept
     if size < 0:
         raise packet_error(size)
     return size
 
 
-def pack_audio(frames, **fields):
+def pack_audio(frames, *, seq, timestamp, level=LEVEL_SILENCE, gain=0, redundant=(), prime=(), distance=1,
+               source_changed=False, stereo=False, seats=None):
     """As pack_audio_into, returning fresh bytes."""
-    buffer = bytearray(DATAGRAM_MAX_BYTES)
-    size = pack_audio_into(buffer, frames, **fields)
-    return bytes(buffer[:size])
+    cdef audio_t audio
+    cdef uint8_t seat_bytes[255]
+    cdef uint8_t out[DATAGRAM_MAX_BYTES]
+    kept = _describe(&audio, seat_bytes, frames, seq, timestamp, level, gain, redundant, prime, distance, source_changed, stereo, seats)
+    cdef int size = packet_pack_audio(&audio, seats is not None, out, DATAGRAM_MAX_BYTES)
+    del kept
+    if size < 0:
+        raise packet_error(size)
+    return PyBytes_FromStringAndSize(<const char*>out, size)
 
 
 def parse_report(data):
