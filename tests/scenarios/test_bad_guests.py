@@ -129,7 +129,7 @@ def test_datagrams_that_are_none_are_counted(place: str, tmp_path: Path) -> None
                 raw_audio(hana, datagram)
             oversized = bytes(2000)
             assert hana._live.link.send_audio(oversized) is False, "it would block all audio behind it"
-            await asyncio.sleep(0.3)
+            await undisturbed(venue, talk, space)
             counted = venue.server.statistics()
             expected = {
                 "dropped_malformed": 3,
@@ -139,7 +139,6 @@ def test_datagrams_that_are_none_are_counted(place: str, tmp_path: Path) -> None
             }
             assert {name: counted[name] for name in expected} == expected
             assert sum(expected.values()) == len(bad)
-            await undisturbed(venue, talk, space)
 
     tell(story, tmp_path, place)
 
