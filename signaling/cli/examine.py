@@ -109,7 +109,7 @@ def _versions() -> Iterator[Finding]:
 
 def _distribution(distribution: str, module: str, extra: str, purpose: str, *, needed: bool) -> Finding:
     """Whether it is installed. Whether it also works is seen where it is used: see `_engine`."""
-    target = f"spacecore[{extra}]" if extra else "spacecore"
+    target = f".[{extra}]" if extra else "."
     if importlib.util.find_spec(module) is None:
         return Finding(
             "versions",
@@ -135,7 +135,7 @@ def _engine() -> Iterator[Finding]:
     rebuild = "build it anew:  pip install --force-reinstall .   (needs a C compiler and Python's headers)"
     yield _loads("native engine", lambda: import_module("spacecore"), rebuild)
     yield _libopus()
-    repair = "pip install --force-reinstall 'spacecore[server]'"
+    repair = "pip install --force-reinstall '.[server]'"
     yield _loads("client library", lambda: import_module("signaling.client"), repair)
     yield _loads("server", lambda: import_module("signaling.server"), repair)
     yield _sound_device()

@@ -24,7 +24,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         # Who installed the engine alone has the script too, and nothing to run it with.
         sys.stderr.write(
-            f"spaces: the package {error.name!r} is missing; install it:  pip install 'spacecore[cli]' "
+            f"spaces: the package {error.name!r} is missing; install it:  pip install '.[cli]' "
             "[package_missing]\n"
         )
         sys.exit(EXIT_FAILED)

@@ -76,7 +76,7 @@ def sentence_of(error: Exception) -> tuple[str, int]:
         return f"{text} [{code}]", EXIT_MISUSE if is_misuse else EXIT_FAILED
     if isinstance(error, ModuleNotFoundError):
         return (
-            f"the package {error.name!r} is missing; install it:  pip install 'spacecore[cli]'  "
+            f"the package {error.name!r} is missing; install it:  pip install '.[cli]'  "
             "(spaces doctor shows what else) [package_missing]",
             EXIT_FAILED,
         )

@@ -116,7 +116,7 @@ def test_without_the_extra_one_sentence_says_which_to_install():
     without = "import sys; sys.modules['typer'] = None; from signaling.cli.main import main; main()"
     done = outside(code=without)
     assert done.returncode == 1
-    assert "pip install 'spacecore[cli]'" in done.stderr
+    assert "pip install '.[cli]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -264,8 +264,8 @@ def test_files_are_refused_before_anybody_is_disturbed(tmp_path):
 
 def test_sound_cards_need_an_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
-    assert "spacecore[play]" in refused(1, "extra_missing", "join", "--play")
-    assert "spacecore[play]" in refused(1, "extra_missing", "join", "--ask")
+    assert ".[play]" in refused(1, "extra_missing", "join", "--play")
+    assert ".[play]" in refused(1, "extra_missing", "join", "--ask")
 
 
 # demo

@@ -44,10 +44,10 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "aioquic" else there(name))
     missing = finding("aioquic")
     assert missing.verdict is Verdict.MISSING
-    assert missing.remedy == "pip install 'spacecore[client]'"
+    assert missing.remedy == "pip install '.[client]'"
     result = CliRunner().invoke(app, ["doctor"], env={"COLUMNS": "200"})
     assert result.exit_code == 1
-    assert "spacecore[client]" in result.output
+    assert ".[client]" in result.output
 
 
 def test_an_optional_package_is_advice(monkeypatch):

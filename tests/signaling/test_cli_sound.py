@@ -366,4 +366,4 @@ def test_missing_devices_and_extras_are_named(monkeypatch):
     with pytest.raises(Failure, match="'play'") as caught:
         Loudspeaker()
     assert caught.value.code == "extra_missing"
-    assert "spacecore[play]" in caught.value.remedy
+    assert ".[play]" in caught.value.remedy

@@ -18,7 +18,7 @@ def sounddevice(purpose: str) -> Any:
         raise Failure(
             "extra_missing",
             f"{purpose} needs the extra 'play', which is not installed",
-            "install it:  pip install 'spacecore[play]'",
+            "install it:  pip install '.[play]'",
         ) from error
     except OSError as error:  # the package is there, PortAudio is not
         raise Failure(

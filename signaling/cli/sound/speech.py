@@ -73,7 +73,7 @@ def speak(text: str, *, voice: str = LOW_VOICE, words_per_minute: int = 165, pit
 @functools.cache
 def _library() -> tuple[Any, int]:
     """The loaded library and its sample rate."""
-    remedy = "install it with  pip install 'spacecore[cli]'  or name files to speak from"
+    remedy = "install it with  pip install '.[cli]'  or name files to speak from"
     try:
         loader = importlib.import_module("espeakng_loader")
         library = ctypes.CDLL(loader.get_library_path())
