@@ -186,8 +186,15 @@ def test_an_outside_module_compiles_against_the_pxd_and_drives_a_room(environmen
     link(tools, "Cython", "cython", "setuptools", "_distutils_hack")
     built = tmp_path / "built"
     built.mkdir()
-    line = (environment, "-m", "Cython.Build.Cythonize", "--inplace", source)
-    run(*line, cwd=tmp_path, PYTHONPATH=str(tools), CFLAGS="-O1 -Wall -Wextra -Werror")
+    # setuptools first: from Python 3.12 on it is what brings distutils.
+    cythonize = "import setuptools, sys; from Cython.Build.Cythonize import main; main(sys.argv[1:])"
+    flags = "-O1 -Wall -Wextra -Werror"
+    run(
+        *(environment, "-c", cythonize, "--inplace", source),
+        cwd=tmp_path,
+        PYTHONPATH=str(tools),
+        CFLAGS=flags,
+    )
     program = "import outside_room; print(*outside_room.drive(50))"
     printed = run(environment, "-c", program, cwd=tmp_path)
     assert printed.split() == ["50", "14", "1"]  # 0.2 of full scale, a square wave: -14 dBov
