@@ -34,7 +34,6 @@ cdef struct receiver_counts_t:
     uint64_t decoded            # libopus decode calls of due frames
     uint64_t concealed
     uint64_t recovered
-    uint64_t primed             # decoded and discarded
     uint64_t decode_errors
 
 # Driving contract: put() whenever a datagram arrives, next() once every 20 ms, and after each next() either

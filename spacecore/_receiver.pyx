@@ -6,6 +6,7 @@ microseconds on any monotonic scale, the same one for put and pull.
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.math cimport pow
 from libc.stdint cimport uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
@@ -58,8 +59,9 @@ cdef int receiver_put_audio(receiver_t* receiver, const audio_t* audio, int64_t 
     cdef int n_frames = audio.n_redundant + audio.n_prime + audio.n_new
     cdef int first_new = audio.n_redundant + audio.n_prime
     cdef int i
-    cdef int before
     cdef int k
+    cdef int back
+    cdef int stored
     cdef int status = PUT_OK
     # The length of a frame is what it claims; all are looked at before any is taken.
     for i in range(n_frames):
@@ -79,18 +81,18 @@ cdef int receiver_put_audio(receiver_t* receiver, const audio_t* audio, int64_t 
         for k in range(packet.n_prime):
             packet.prime[k] = audio.frame[audio.n_redundant + k]
             packet.prime_bytes[k] = audio.frame_bytes[audio.n_redundant + k]
-        before = jitter_put(&receiver.jitter, &packet, now_us)
+        stored = jitter_put(&receiver.jitter, &packet, now_us)
         if i == 0:
-            status = before
+            status = stored
         _remark(receiver, audio, packet.seq)
     # Copies go in last: where the stream starts anew, the new frames have to say where.
     packet.redundant = True
     packet.source_changed = False
     packet.n_prime = 0
     for i in range(audio.n_redundant):
-        before = audio.distance + audio.n_redundant - 1 - i
-        packet.seq = <uint16_t>(audio.seq - before)
-        packet.timestamp = audio.timestamp - <uint32_t>(before * FRAME_TICKS)
+        back = audio.distance + audio.n_redundant - 1 - i
+        packet.seq = <uint16_t>(audio.seq - back)
+        packet.timestamp = audio.timestamp - <uint32_t>(back * FRAME_TICKS)
         packet.data = audio.frame[i]
         packet.n_bytes = audio.frame_bytes[i]
         packet.has_fec = packet_has_fec(packet.data, packet.n_bytes)
@@ -128,16 +130,7 @@ cdef void receiver_next(receiver_t* receiver, int64_t now_us) noexcept nogil:
 
 
 cdef inline float _quarter_db(int8_t gain) noexcept nogil:
-    # 10 ** (gain / 80): a quarter of a decibel a step.
-    return 1.0 if gain == 0 else <float>exp10_80(gain)
-
-
-cdef inline double exp10_80(int gain) noexcept nogil:
-    cdef double step = 1.0292005271944283 if gain > 0 else 0.9716279515771061
-    cdef double value = 1.0
-    for _ in range(gain if gain > 0 else -gain):
-        value *= step
-    return value
+    return 1.0 if gain == 0 else <float>pow(10.0, gain / 80.0)
 
 
 cdef void receiver_skip(receiver_t* receiver) noexcept nogil:
@@ -180,12 +173,10 @@ cdef void _warm_up(receiver_t* receiver) noexcept nogil:
     while back > 0:
         if jitter_history(&receiver.jitter, back + 1, &past):    # 1 is the frame due itself
             decoder_decode(receiver.decoder, past.data, past.n_bytes, receiver.scratch, FRAME_SAMPLES)
-            receiver.counts.primed += 1
         back -= 1
     receiver.undecoded = 0
     for i in range(min(receiver.due.n_prime, MAX_PRIME)):
         decoder_decode(receiver.decoder, receiver.due.prime[i], receiver.due.prime_bytes[i], receiver.scratch, FRAME_SAMPLES)
-        receiver.counts.primed += 1
 
 
 cdef int _conceal(receiver_t* receiver, float* pcm) noexcept nogil:
