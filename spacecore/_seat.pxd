@@ -26,8 +26,6 @@ cdef enum hears_t:              # what the person in a seat was sent last
 cdef struct pcm_queue_t:
     uint32_t head               # written by the writer only
     uint32_t tail               # written by the reader only
-    uint64_t refused            # frames that found the queue full: nobody ticks
-    uint64_t dropped            # oldest frames beyond PCM_BOUND
     float frames[PCM_QUEUE][FRAME_SAMPLES]
 
 cdef struct seat_t:
@@ -43,6 +41,7 @@ cdef struct seat_t:
     bint measured               # its header is not believed: it is judged by what is decoded
     int mismatch
     bint due                    # something came for this tick
+    int dropped                 # of the PCM that waited, the oldest frames beyond PCM_BOUND, in this tick
     bint wanted                 # to be decoded in this tick
     bint audible                # in the mix of this tick
     int heard                   # HEARD_* of this tick
@@ -54,8 +53,6 @@ cdef struct seat_t:
     float minus[FRAME_SAMPLES]
     hears_t hears
     int pauses                  # pause frames still owed
-    uint64_t refused            # datagrams for a seat that is fed PCM
-    uint64_t disbelieved
 
 cdef seat_t* seat_open(int number, seat_kind_t kind, float gain, const encoder_config_t* config, int* status) noexcept nogil
 cdef void seat_close(seat_t* seat) noexcept nogil

@@ -50,7 +50,6 @@ cdef bint seat_put_pcm(seat_t* seat, const float* pcm) noexcept nogil:
     cdef pcm_queue_t* queue = &seat.queue
     cdef uint32_t head = queue.head
     if head - load_u32(&queue.tail) >= PCM_QUEUE:
-        queue.refused += 1
         return False
     memcpy(queue.frames[head % PCM_QUEUE], pcm, FRAME_SAMPLES * sizeof(float))
     store_u32(&queue.head, head + 1)
@@ -62,10 +61,11 @@ cdef bint _take_pcm(seat_t* seat) noexcept nogil:
     cdef pcm_queue_t* queue = &seat.queue
     cdef uint32_t waiting = load_u32(&queue.head) - queue.tail
     cdef uint32_t tail = queue.tail
+    seat.dropped = 0
     if waiting == 0:
         return False
     if waiting > PCM_BOUND:
-        queue.dropped += waiting - PCM_BOUND
+        seat.dropped = <int>(waiting - PCM_BOUND)
         tail += waiting - PCM_BOUND
     memcpy(seat.voice, queue.frames[tail % PCM_QUEUE], FRAME_SAMPLES * sizeof(float))
     store_u32(&queue.tail, tail + 1)
@@ -139,4 +139,3 @@ cdef void _compare(seat_t* seat) noexcept nogil:
         seat.mismatch = 0
     if seat.mismatch >= MISMATCH_FRAMES:
         seat.measured = True
-        seat.disbelieved = 1

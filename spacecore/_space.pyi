@@ -30,6 +30,9 @@ class SpaceStats(NamedTuple):
     malformed: int
     unknown_seat: int
     reports: int
+    wrong_kind: int
+    pcm_dropped: int
+    disbelieved: int
     buffered: int
     delay_us: int
     target_us: int

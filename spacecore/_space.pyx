@@ -41,7 +41,8 @@ applied    serial of the last command that took effect
 
 SpaceStats = namedtuple(
     "SpaceStats",
-    "ticks decodes encodes encode_errors packets pauses malformed unknown_seat reports buffered delay_us target_us")
+    "ticks decodes encodes encode_errors packets pauses malformed unknown_seat reports wrong_kind pcm_dropped disbelieved "
+    "buffered delay_us target_us")
 SpaceStats.__doc__ = """Counters of a room since it was made.
 
 `delay_us / buffered` is the mean delay of a frame in its seat's jitter buffer, the wait for the tick included;
@@ -215,7 +216,8 @@ cdef class Space:
         cdef space_counts_t* counts = &self._space.counts
         return SpaceStats(
             counts.ticks, counts.decodes, counts.encodes, counts.encode_errors, counts.packets, counts.pauses,
-            counts.malformed, counts.unknown_seat, counts.reports, counts.buffered, counts.delay_us, counts.target_us)
+            counts.malformed, counts.unknown_seat, counts.reports, counts.wrong_kind,
+            counts.pcm_dropped, counts.disbelieved, counts.buffered, counts.delay_us, counts.target_us)
 
     @property
     def seats(self):

@@ -76,6 +76,9 @@ cdef struct space_counts_t:
     uint64_t malformed
     uint64_t unknown_seat
     uint64_t reports
+    uint64_t wrong_kind         # datagrams for seats that are fed PCM
+    uint64_t pcm_dropped        # frames that waited too long in such a seat
+    uint64_t disbelieved        # seats whose claimed level was given up
 
 # Driving contract. One control thread pushes commands (space_command) and frees what they took out; one media
 # thread calls space_put and space_tick. They share the command ring, the PCM queues and the taps, and nothing else.

@@ -71,7 +71,7 @@ cdef int space_put(space_t* space, int seat, const uint8_t* data, int n_bytes, i
             return PUT_REPORT
     elif status == KIND_AUDIO:
         if place.kind != SEAT_OPUS:
-            place.refused += 1
+            space.counts.wrong_kind += 1
             return PUT_WRONG_KIND
         status = receiver_put(&place.receiver, data, n_bytes, False, now_us)
     if status < 0:
@@ -160,6 +160,7 @@ cdef void space_pull(space_t* space, int64_t now_us) noexcept nogil:
     cdef int i
     for i in range(space.n_seats):
         seat_next(space.seats[i], now_us)
+        space.counts.pcm_dropped += space.seats[i].dropped
 
 
 cdef void space_decode(space_t* space) noexcept nogil:
@@ -167,12 +168,15 @@ cdef void space_decode(space_t* space) noexcept nogil:
     cdef int numbers[SPACE_MAX_SEATS]
     cdef int levels[SPACE_MAX_SEATS]
     cdef seat_t* seat
+    cdef bint believed
     space.n_audible = 0
     for i in range(space.n_seats):
         seat = space.seats[i]
         if seat.wanted and seat.kind == SEAT_OPUS:
             space.counts.decodes += 1
+        believed = not seat.measured
         seat_decode(seat)
+        space.counts.disbelieved += believed and seat.measured
         if seat.heard == HEARD_FRAME and seat.kind == SEAT_OPUS:
             space.counts.buffered += 1
             space.counts.delay_us += seat.receiver.jitter.counters.delay_us

@@ -271,6 +271,7 @@ def test_more_than_half_a_second_of_pcm_drops_the_oldest() -> None:
     assert not space.put_pcm(1, marked[0]), "nobody ticks: the queue is full, and the caller is told"
     space.tick(0)
     assert np.array(tap.read()[0].pcm)[0] == pytest.approx(0.01 * 8)
+    assert space.stats.pcm_dropped == 32 - 25
 
 
 def test_a_header_that_lies_about_its_level_is_measured_after_one_second() -> None:
@@ -286,6 +287,7 @@ def test_a_header_that_lies_about_its_level_is_measured_after_one_second() -> No
         audible.append(bool(space.tick(i * TICK_US + 5000).audible))
     assert any(audible[:20])
     assert not any(audible[100:])
+    assert space.stats.disbelieved == 1
 
 
 def test_a_seat_that_becomes_audible_first_decodes_its_last_two_packets() -> None:
@@ -380,6 +382,7 @@ def test_a_datagram_for_a_seat_that_is_fed_pcm_is_refused() -> None:
     space = Space()
     space.add_seat(1, pcm=True)
     assert space.put(1, Talker(voice(1, 0.1)).datagram() or b"", 0) == "wrong_kind"
+    assert space.stats.wrong_kind == 1
 
 
 @pytest.mark.parametrize(
