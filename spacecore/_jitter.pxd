@@ -6,6 +6,7 @@
 cimport cython
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from spacecore._packet cimport seq_distance
 from spacecore.delay cimport delay_t
 
 cdef enum:
@@ -113,9 +114,9 @@ cdef struct jitter_t:
     jitter_stats_t counters
 
 
-# Wrap arithmetic, here and nowhere else. A number is read as the one nearest to `near`.
+# A number that wraps is read as the one nearest to `near`.
 cdef inline int64_t unwrap_seq(int64_t near, uint16_t seq) noexcept nogil:
-    return near + <int16_t><uint16_t>(seq - <uint16_t>near)
+    return near + seq_distance(seq, <uint16_t>near)
 
 
 cdef inline int64_t unwrap_timestamp(int64_t near, uint32_t timestamp) noexcept nogil:
