@@ -21,7 +21,7 @@ from signaling.cli.sound.samples import RATE_HZ, Samples, frames_of
 from signaling.cli.sound.sources import AudioFile, ahead
 from signaling.cli.sound.speech import speak
 from signaling.cli.telling import Teller
-from signaling.client import Client, Frame, Queue, RequestRefused, Space, SpaceOver
+from signaling.client import Frame, Queue, RequestRefused, Space, SpaceOver
 from spacecore import level_of
 
 __all__ = ["run"]
@@ -45,7 +45,7 @@ async def _host(options: ConnectionOptions, title: str, frames: Iterator[Samples
         space = await client.open(title)
         try:
             loop = asyncio.get_running_loop()
-            desk = _Desk(client, space, admit_all)
+            desk = _Desk(space, admit_all)
             with (
                 keys(loop.add_reader, loop.remove_reader) as pressed,
                 Screen(lambda: desk.view(pressed.usable)) as screen,
@@ -65,9 +65,8 @@ async def _host(options: ConnectionOptions, title: str, frames: Iterator[Samples
 class _Desk:
     """The host's side of a Space: speaks, follows what happens, admits."""
 
-    def __init__(self, client: Client, space: Space, admit_all: bool) -> None:
+    def __init__(self, space: Space, admit_all: bool) -> None:
         self._space = space
-        self._server = client
         self._admit_all = admit_all
         self.keys_dropped = 0
         self._levels = Levels()
