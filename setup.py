@@ -9,12 +9,18 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from Cython.Build import cythonize
 from Cython.Compiler import Options
 from setuptools import Extension, setup
 
-UNITS = ("_packet", "_opus", "_jitter", "_limiter", "_mixer", "_receiver", "_seat", "_tap", "_tick", "_space")
+UNITS = (
+    *("_packet", "_opus", "_jitter", "_limiter", "_mixer", "_receiver", "_seat", "_tap", "_tick", "_space"),
+    *("_plane",),
+)
+# The C core of the data plane is compiled into each unit that includes it.
+CORE = tuple(sorted(str(path) for path in Path("spacecore/plane").glob("*.[ch]")))
 
 DEBUG = os.environ.get("SPACECORE_DEBUG") == "1"
 # Warnings of the C compiler stop our own builds; a user with a newer compiler is not stopped by them.
@@ -46,7 +52,9 @@ LIBRARIES = [] if sys.platform == "darwin" else ["m", "dl"]
 def extension(package: str, unit: str) -> Extension:
     return Extension(
         f"{package}.{unit}",
-        [f"{package}/{unit}.pyx"],
+        [f"{package.replace('.', '/')}/{unit}.pyx"],
+        include_dirs=["spacecore"],
+        depends=list(CORE),
         extra_compile_args=COMPILE_ARGS,
         libraries=LIBRARIES,
     )

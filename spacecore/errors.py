@@ -4,12 +4,13 @@ SpacecoreError
 ├── OpusError          libopus refused or failed; `status` is its error number
 │   └── OpusLibraryError   no usable libopus was found
 ├── PacketError        bytes that are no datagram of this protocol (also a ValueError)
+├── PlaneError         the native data plane: no libcrypto, keys or numbers that cannot be taken
 └── SeatError          a seat that does not exist, exists already, or is of another kind
 """
 
 from __future__ import annotations
 
-__all__ = ["OpusError", "OpusLibraryError", "PacketError", "SeatError", "SpacecoreError"]
+__all__ = ["OpusError", "OpusLibraryError", "PacketError", "PlaneError", "SeatError", "SpacecoreError"]
 
 
 class SpacecoreError(Exception):
@@ -41,3 +42,7 @@ class PacketError(SpacecoreError, ValueError):
 
 class SeatError(SpacecoreError):
     """A seat that does not exist, exists already, or takes another kind of audio."""
+
+
+class PlaneError(SpacecoreError):
+    """The native data plane cannot do what was asked; a connection that it concerns is as it was."""

@@ -89,7 +89,7 @@ typedef struct {
 } address_t;
 
 typedef struct {                    /* counters of one connection; they only grow */
-    uint64_t sent, sent_bytes, received, received_bytes, datagrams_in, datagrams_out, acks_out, slow, duplicates, forged, acked, lost, held, held_dropped,
+    uint64_t sent, sent_bytes, received, received_bytes, datagrams_in, datagrams_out, acks_out, slow, duplicates, forged, acked, lost,
         window_dropped, too_large, key_updates;
 } conn_counts_t;
 
@@ -163,7 +163,7 @@ typedef struct conn {
     int64_t window_bytes;           /* congestion window of the other stack, 0: none */
     int64_t lost_sent_us;           /* when the packet lost last had been sent */
     int64_t probed_us;
-    int32_t other_outstanding;      /* ack-eliciting packets of the other stack in flight: then it wants to see ACKs too */
+    int64_t other_first_pn;         /* oldest packet of the other stack in flight, INT64_MAX: none; ACKs from there on are its business too */
 
     conn_counts_t counts;
     uint8_t wants_key_update;       /* the sending key is near its limit */
@@ -172,8 +172,11 @@ typedef struct conn {
 
 typedef struct {                    /* counters of a plane; they only grow */
     uint64_t sealed, sent, send_calls, send_blocked, send_errors, received, receive_calls, done, slow, dropped, violations, busy, unknown_cid,
-        acks_sent, truncated;
+        acks_sent, truncated, held, held_dropped;
 } plane_counts_t;
+
+/* Two threads may count the same thing. */
+#define COUNT(plane, name, n) ((void)__atomic_fetch_add(&(plane)->counts.name, (uint64_t)(n), __ATOMIC_RELAXED))
 
 typedef struct cid_entry cid_entry;
 typedef struct held held_t;
@@ -182,20 +185,23 @@ typedef struct plane {
     int cid_bytes;                  /* length of our own connection ids */
     uint32_t limit;                 /* connections open at one time */
     uint32_t n_slots, n_open;
-    conn_t **blocks;                /* slots in blocks that never move */
+    conn_t **slots;                 /* as many as the limit; what they point to never moves */
     uint32_t *free_slots;
     uint32_t n_free;
     pthread_mutex_t table_lock;     /* of slots and cids */
     cid_entry *cids;
     uint32_t cid_mask, n_cids;
-    uint32_t held_used;
+    uint32_t n_held;                /* connections with frames waiting; read without the lock too */
     pthread_mutex_t held_lock;
     held_t *held;
+    int64_t now_us;                 /* the latest time that anybody gave: where a release has none of its own */
     plane_counts_t counts;
 } plane_t;
 
 /* --- the table (table.c); these lock by themselves -------------------------------------------------------------- */
 
+void plane_note_time(plane_t *plane, int64_t now_us);   /* never goes back */
+int64_t plane_time(const plane_t *plane);
 plane_t *plane_new(int cid_bytes, uint32_t limit);
 void plane_free(plane_t *plane);                        /* nobody else may use it any more */
 conn_t *plane_open(plane_t *plane, int is_client);      /* NULL: at the limit, or no memory. No flags, no keys */
@@ -252,8 +258,9 @@ typedef struct {                    /* what a packet held */
     uint8_t plain[PLANE_PACKET_BYTES];
 } received_t;
 
-/* Open and take in one packet. `arrived_us` may lie before `now_us`. */
-verdict_t conn_receive(conn_t *conn, const uint8_t *packet, int bytes, const address_t *from, int64_t now_us, received_t *received);
+/* Open and take in one packet that arrived at now_us. PLANE_SLOW and PLANE_DROP change nothing but counters. */
+verdict_t conn_receive(conn_t *conn, const uint8_t *packet, int bytes, const address_t *source, int64_t now_us,
+                       received_t *received);
 /* Whether an ACK should leave now. */
 int conn_ack_due(const conn_t *conn, int64_t now_us);
 
@@ -261,6 +268,7 @@ int conn_ack_due(const conn_t *conn, int64_t now_us);
 
 typedef struct {                    /* packets to send in one call; each thread has its own */
     int n;
+    int connected;                  /* the socket is: destinations are left out */
     int bytes[PLANE_BATCH];
     address_t to[PLANE_BATCH];
     uint8_t packet[PLANE_BATCH][PLANE_PACKET_BYTES];
@@ -269,14 +277,14 @@ typedef struct {                    /* packets to send in one call; each thread 
 typedef struct {                    /* packets of one receiving call */
     int n;
     int bytes[PLANE_BATCH];
-    address_t from[PLANE_BATCH];
+    address_t source[PLANE_BATCH];
     int64_t arrived_us[PLANE_BATCH];
     uint8_t packet[PLANE_BATCH][PLANE_PACKET_BYTES];
 } in_batch_t;
 
 /* Seal one packet for the connection into the batch, which must not be full; the address is copied. As conn_seal. */
 int batch_seal(plane_t *plane, out_batch_t *batch, conn_t *conn, const uint8_t *payload, int payload_bytes, int ack_ranges, int64_t now_us);
-/* Send all and empty the batch. A bad destination costs its own packet only; where the socket takes no more the rest is
+/* Send all and empty the batch; without a socket (fd < 0) it is left as it is. A bad destination costs its own packet only; where the socket takes no more the rest is
  * dropped and counted: live audio is not queued. Returns how many went out. Not for a socket that blocks. */
 int batch_send(plane_t *plane, out_batch_t *batch, int fd);
 /* Read what the socket holds, at most PLANE_BATCH. clock_offset_us is monotonic minus real time, for the kernel's time
@@ -284,11 +292,14 @@ int batch_send(plane_t *plane, out_batch_t *batch, int fd);
 int batch_receive(plane_t *plane, in_batch_t *batch, int fd, int64_t now_us, int64_t clock_offset_us);
 int socket_timestamps(int fd);      /* ask the kernel for times of arrival; 0, or -1 where there are none */
 
-/* A frame for a connection that another thread holds. Returns 1: it waits; 0: dropped (counted). No lock wanted. */
-int plane_hold(plane_t *plane, conn_t *conn, const uint8_t *payload, int payload_bytes);
-/* Release a connection: what waited for it is sealed into the batch (which is sent first if it is full), then the lock
- * is given back; frames that came in between are not forgotten. Every thread that locks with plane_lock and wants
- * nobody's audio to wait longer releases with this. */
+/* A frame for a connection that another thread holds: it waits for plane_release, as one of at most PLANE_HELD. It is
+ * sealed only if the connection is of this generation and hears this room then. Returns 1: it waits, or was sealed into
+ * the batch because the connection was free after all; 0: dropped (counted). Never waits; no lock wanted. */
+int plane_hold(plane_t *plane, conn_t *conn, uint32_t generation, uint32_t room, uint32_t room_generation, const uint8_t *payload,
+               int payload_bytes, out_batch_t *batch, int fd, int64_t now_us);
+/* Release a connection: what waited for it is sealed into the batch (sent when it is full, where there is a socket), then
+ * the lock is given back; frames that came in between are not forgotten. Who locks with plane_lock while another thread
+ * sends audio must release with this. */
 void plane_release(plane_t *plane, conn_t *conn, out_batch_t *batch, int fd, int64_t now_us);
 
 #endif

@@ -1,0 +1,108 @@
+/* One connection: keys, addresses, limits. What the other stack tells the plane. */
+#include "crypto.h"
+
+#include <string.h>
+
+/* RFC 9001 section 6.6: packets that one key may protect. For ChaCha20-Poly1305 the packet number ends first. */
+static const uint64_t CONFIDENTIALITY[SUITES] = {UINT64_C(1) << 23, UINT64_C(1) << 23, UINT64_C(1) << 62};
+
+uint64_t conn_seal_limit(const conn_t *conn) { return CONFIDENTIALITY[conn->suite]; }
+
+static void aead_free(aead_t *aead) {
+    context_free(aead->ctx);
+    memset(aead, 0, sizeof *aead);
+}
+
+static int aead_make(aead_t *aead, suite_t suite, const uint8_t *key, const uint8_t *iv, int encrypt) {
+    aead->ctx = aead_context(suite, key, encrypt);
+    if (aead->ctx == NULL)
+        return PLANE_CRYPTO;
+    memcpy(aead->iv, iv, IV_BYTES);
+    return PLANE_OK;
+}
+
+int conn_set_tx(conn_t *conn, suite_t suite, const uint8_t *key, const uint8_t *iv, const uint8_t *hp, int phase) {
+    aead_t fresh = {0};
+    if (aead_make(&fresh, suite, key, iv, 1) != PLANE_OK)
+        return PLANE_CRYPTO;
+    if (conn->tx_hp == NULL) {   /* a key update leaves the header's key as it is, RFC 9001 section 6.1 */
+        conn->tx_hp = mask_context(suite, hp);
+        if (conn->tx_hp == NULL) {
+            aead_free(&fresh);
+            return PLANE_CRYPTO;
+        }
+    } else {
+        conn->counts.key_updates++;
+    }
+    aead_free(&conn->tx);
+    conn->tx = fresh;
+    conn->suite = (uint8_t)suite;
+    conn->tx_phase = (uint8_t)phase;
+    conn->sealed = conn->sealed_by_other = 0;
+    conn->wants_key_update = 0;
+    return PLANE_OK;
+}
+
+int conn_set_rx(conn_t *conn, suite_t suite, const uint8_t *key, const uint8_t *iv, const uint8_t *hp, int phase,
+                const uint8_t *next_key, const uint8_t *next_iv) {
+    aead_t fresh = {0};
+    aead_t next = {0};
+    if (conn->rx_hp == NULL)
+        conn->rx_hp = mask_context(suite, hp);
+    if (conn->rx_hp == NULL || aead_make(&fresh, suite, key, iv, 0) != PLANE_OK ||
+        aead_make(&next, suite, next_key, next_iv, 0) != PLANE_OK) {
+        aead_free(&fresh);
+        aead_free(&next);
+        return PLANE_CRYPTO;
+    }
+    aead_free(&conn->rx_previous);
+    conn->rx_previous = conn->rx;   /* packets sealed before the update may still be under way */
+    aead_free(&conn->rx_next);
+    conn->rx = fresh;
+    conn->rx_next = next;
+    conn->suite = (uint8_t)suite;
+    conn->rx_phase = (uint8_t)phase;
+    conn->phase_first_pn = INT64_MAX;
+    conn->forged = 0;
+    return PLANE_OK;
+}
+
+void conn_wipe(conn_t *conn) {
+    conn->flags = 0;
+    aead_free(&conn->tx);
+    aead_free(&conn->rx);
+    aead_free(&conn->rx_next);
+    aead_free(&conn->rx_previous);
+    context_free(conn->tx_hp);
+    context_free(conn->rx_hp);
+    conn->tx_hp = conn->rx_hp = NULL;
+}
+
+void conn_set_peer(conn_t *conn, const uint8_t *dcid, int dcid_bytes, const address_t *address) {
+    conn->dcid_bytes = (uint8_t)dcid_bytes;
+    if (dcid_bytes > 0)
+        memcpy(conn->dcid, dcid, (size_t)dcid_bytes);
+    conn->peer = *address;
+}
+
+void conn_set_own_cid(conn_t *conn, const uint8_t *cid, int bytes) {
+    conn->scid_bytes = (uint8_t)bytes;
+    if (bytes > 0)
+        memcpy(conn->scid, cid, (size_t)bytes);
+}
+
+int conn_set_prefix(conn_t *conn, const uint8_t *prefix, int bytes) {
+    if (bytes < 0 || bytes > PLANE_PREFIX_BYTES)
+        return PLANE_RANGE;
+    conn->prefix_bytes = (uint8_t)bytes;
+    if (bytes > 0)
+        memcpy(conn->prefix, prefix, (size_t)bytes);
+    return PLANE_OK;
+}
+
+int conn_advance(conn_t *conn, int64_t pn) {
+    if (pn < conn->pn)
+        return PLANE_RANGE;
+    conn->pn = pn;
+    return PLANE_OK;
+}
