@@ -1,4 +1,4 @@
-"""The face of the native data plane: connections that share their 1-RTT keys and packet numbers with another stack."""
+"""The face of the native data plane: connections that share keys and packet numbers with another stack."""
 
 from typing import Any, NamedTuple
 
