@@ -17,7 +17,9 @@ NATIVE = (".pyx", ".pxd", ".pxi")
 _CYTHON_IMPORT = re.compile(
     r"^\s*(?:from\s+(\.*[\w.]*)\s+c?import\s+(.*)|c?import\s+([\w.,\s]+?))\s*(?:#.*)?$"
 )
-_CYTHON_FUNCTION = re.compile(r"^(\s*)(?:async\s+)?(?:cpdef|cdef(?!\s+class\b)|def)\s[^=]*?([A-Za-z_]\w*)\s*\(")
+_CYTHON_FUNCTION = re.compile(
+    r"^(\s*)(?:async\s+)?(?:cpdef|cdef(?!\s+class\b)|def)\s[^=]*?([A-Za-z_]\w*)\s*\("
+)
 _STRINGS = re.compile(r'"""(?:.|\n)*?"""|\'\'\'(?:.|\n)*?\'\'\'')
 
 
