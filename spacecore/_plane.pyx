@@ -363,8 +363,8 @@ cdef class Connection(SharedState):
 
     @property
     def largest_payload_bytes(self):
-        """The largest datagram that `seal` takes at present."""
+        """The largest datagram that `seal` takes at present; 0 if the peer takes none."""
         cdef conn_t* conn = self._enter()
         cdef int n_bytes = conn_largest_payload(conn)
         self._leave()
-        return n_bytes
+        return max(0, n_bytes)

@@ -29,11 +29,11 @@ cdef int address_from(object address, address_t* out) except -1:
     cdef bytes host
     cdef unsigned int port
     try:
-        host = address[0].partition("%")[0].encode("ascii")
-        port = address[1]
+        name, port, *more = address
+        host = name.partition("%")[0].encode("ascii")
         if port > 65535:
-            raise ValueError
-    except (TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+            raise ValueError("a port is 0 to 65535")
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _bad_address(address) from error
     memset(out, 0, sizeof(address_t))
     if inet_pton(AF_INET, host, &out.at.v4.sin_addr) == 1:
@@ -43,9 +43,10 @@ cdef int address_from(object address, address_t* out) except -1:
     elif inet_pton(AF_INET6, host, &out.at.v6.sin6_addr) == 1:
         out.at.v6.sin6_family = AF_INET6
         out.at.v6.sin6_port = htons(port)
-        if len(address) > 3:
-            out.at.v6.sin6_flowinfo = htonl(address[2])
-            out.at.v6.sin6_scope_id = address[3]
+        if len(more) == 2:
+            flow_info, scope_id = more
+            out.at.v6.sin6_flowinfo = htonl(flow_info)
+            out.at.v6.sin6_scope_id = scope_id
         out.bytes = SIZEOF_SOCKADDR_IN6
     else:
         raise _bad_address(address)

@@ -32,7 +32,7 @@ int conn_largest_payload(const conn_t *conn) {
     int by_packet = (int)conn->largest_packet_bytes - conn_overhead_bytes(conn);
     int by_frame = (int)conn->largest_frame_bytes - DATAGRAM_HEAD_BYTES - conn->prefix_bytes;
     int largest = by_packet < by_frame ? by_packet : by_frame;
-    return largest > 0 ? largest : 0;
+    return largest >= 0 ? largest : -1;
 }
 
 /* RFC 9000 section 19.3: the newest ranges, as many as allowed and as fit before `end`. */

@@ -243,7 +243,7 @@ int64_t conn_probe_timeout_us(const conn_t *conn);
 /* Whether the window allows another packet of this size now; may count old packets as lost. */
 int conn_may_send(conn_t *conn, int bytes, int64_t now_us);
 int conn_overhead_bytes(const conn_t *conn);            /* of a packet with one DATAGRAM frame beyond its payload, prefix included */
-int conn_largest_payload(const conn_t *conn);           /* 0: the peer takes none */
+int conn_largest_payload(const conn_t *conn);           /* -1: the peer takes none */
 
 /* Seal one packet into `out` (PLANE_PACKET_BYTES): the prefix and payload as one DATAGRAM frame where payload is not
  * NULL, and an ACK frame of at most ack_ranges ranges where there is something to acknowledge. Returns its bytes, 0

@@ -148,7 +148,10 @@ int conn_may_send(conn_t *conn, int bytes, int64_t now_us) {
     if (conn->in_flight_bytes + bytes <= window_bytes)
         return 1;
     /* Where the tail of what was sent is lost no ACK would ever come: one packet in each timeout asks for one. */
-    if (now_us - conn->probed_us >= timeout_us) {
+    int64_t since_us = conn->sent_head < conn->sent_tail ? at(conn, conn->sent_head)->sent_us : 0;
+    if (conn->probed_us > since_us)
+        since_us = conn->probed_us;
+    if (now_us - since_us >= timeout_us) {
         conn->probed_us = now_us;
         return 1;
     }
