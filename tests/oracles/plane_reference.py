@@ -1,4 +1,4 @@
-"""1-RTT packets in plain Python: sealed and opened by `cryptography`, frames read one by one; RFC 9000, 9001."""
+"""1-RTT packets in plain Python: sealed and opened by `cryptography`, frames read one by one; RFC 9000."""
 
 from __future__ import annotations
 
