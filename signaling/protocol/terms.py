@@ -8,7 +8,18 @@ from typing import Final
 
 from signaling.protocol.framing import MAX_MESSAGE_BYTES
 
-__all__ = ["ABSENT_CAPABILITIES", "DEFAULT_LIMITS", "SERVER_CAPABILITIES"]
+__all__ = [
+    "ABSENT_CAPABILITIES",
+    "BUNDLE_DELAY_MS",
+    "DEFAULT_LIMITS",
+    "MAX_BUNDLE",
+    "SERVER_CAPABILITIES",
+    "most_frames",
+]
+
+MAX_BUNDLE: Final = 3  # new frames in one datagram: two bits of flags, of which 0 is an error
+BUNDLE_DELAY_MS: Final = 40  # what the delay of the largest bundle comes to
+_FRAME_MS: Final = 20
 
 SERVER_CAPABILITIES: Final[Mapping[str, int]] = MappingProxyType(
     {"bundle": 1, "redundancy": 2, "reports": 1, "resume": 0, "keep_alive_ms": 10_000}
@@ -16,7 +27,14 @@ SERVER_CAPABILITIES: Final[Mapping[str, int]] = MappingProxyType(
 
 # What holds of a side that does not name the key.
 ABSENT_CAPABILITIES: Final[Mapping[str, int]] = MappingProxyType(
-    {"bundle": 1, "redundancy": 0, "reports": 0, "resume": 0, "keep_alive_ms": 10_000}
+    {
+        "bundle": 1,
+        "bundle_delay_ms": BUNDLE_DELAY_MS,
+        "redundancy": 0,
+        "reports": 0,
+        "resume": 0,
+        "keep_alive_ms": 10_000,
+    }
 )
 
 # A server says its own figures in `welcome`; these are the ones it starts from.
@@ -31,3 +49,13 @@ DEFAULT_LIMITS: Final[Mapping[str, int]] = MappingProxyType(
         "requests_per_s": 20,
     }
 )
+
+
+def most_frames(capabilities: Mapping[str, int]) -> int:
+    """The most new frames that one datagram to the client which said this in `hello` may carry: 1 to 3.
+
+    A bundle of n delays its first frame by (n - 1) frames; docs/protocol.md, "Bundles".
+    """
+    bundle = capabilities.get("bundle", ABSENT_CAPABILITIES["bundle"])
+    delay_ms = capabilities.get("bundle_delay_ms", ABSENT_CAPABILITIES["bundle_delay_ms"])
+    return max(1, min(bundle, 1 + delay_ms // _FRAME_MS, MAX_BUNDLE))

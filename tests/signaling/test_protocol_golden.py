@@ -11,7 +11,13 @@ import pytest
 from signaling.protocol import Framer, bounds, decode_from_server, decode_request, encode
 from signaling.protocol.codes import CLOSE_RETRY, ERROR_RETRY, CloseCode, ErrorCode
 from signaling.protocol.messages import EVENT_TYPES, MESSAGE_NAMES, REPLY_TYPES, REQUEST_TYPES
-from signaling.protocol.terms import ABSENT_CAPABILITIES, DEFAULT_LIMITS, SERVER_CAPABILITIES
+from signaling.protocol.terms import (
+    ABSENT_CAPABILITIES,
+    DEFAULT_LIMITS,
+    MAX_BUNDLE,
+    SERVER_CAPABILITIES,
+    most_frames,
+)
 from spacecore import _packet
 from tests.oracles import packet_reference as reference
 from tests.signaling.page_tables import PAGE, Golden, fields_of, goldens, plain, table_under
@@ -150,12 +156,37 @@ def test_bounds_are_those_of_the_page() -> None:
 
 def test_capabilities_and_limits_are_those_of_the_page() -> None:
     rows = table_under("Capabilities and limits")
-    assert {row[0]: int(row[1]) for row in rows} == SERVER_CAPABILITIES
+    assert {row[0]: int(row[1]) for row in rows if row[1] != "–"} == SERVER_CAPABILITIES
     assert {row[0]: int(row[3]) for row in rows} == ABSENT_CAPABILITIES
     limits = table_under("Limits")
     assert {row[0]: int(row[1]) for row in limits} == DEFAULT_LIMITS
     welcomes = [golden.value for golden in MESSAGES if golden.name == "welcome"]
     assert all(value[6:] == [dict(DEFAULT_LIMITS), dict(SERVER_CAPABILITIES)] for value in welcomes)
+
+
+def test_the_page_shows_bundles_of_every_size() -> None:
+    assert {len(golden.value["new"]) for golden in AUDIO if golden.dir == "s2c"} == {1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "most"),
+    [
+        ({}, 1),
+        ({"bundle": 1, "bundle_delay_ms": 400}, 1),
+        ({"bundle": 2}, 2),
+        ({"bundle": 3}, 3),
+        ({"bundle": 3, "bundle_delay_ms": 40}, 3),
+        ({"bundle": 3, "bundle_delay_ms": 39}, 2),
+        ({"bundle": 3, "bundle_delay_ms": 20}, 2),
+        ({"bundle": 3, "bundle_delay_ms": 19}, 1),
+        ({"bundle": 3, "bundle_delay_ms": 0}, 1),
+        ({"bundle": 0}, 1),
+        ({"bundle": 2**32 - 1, "bundle_delay_ms": 2**32 - 1}, MAX_BUNDLE),
+        ({"bundle_delay_ms": 40}, 1),
+    ],
+)
+def test_most_frames_of_a_datagram(capabilities: dict[str, int], most: int) -> None:
+    assert most_frames(capabilities) == most
 
 
 def test_links_within_the_page_lead_somewhere() -> None:
