@@ -252,6 +252,12 @@ def join(
     audio: Annotated[
         Path | None, typer.Option("--audio", "-a", metavar="FILE", help="With --ask: say this file instead.")
     ] = None,
+    low_delay: Annotated[
+        bool,
+        typer.Option(
+            "--low-delay", metavar="", help="Each 20 ms at once, also in a large room; costs more packets."
+        ),
+    ] = False,
     server: Server = "127.0.0.1:4433",
     name: Name = "",
     token: Token = "",
@@ -265,7 +271,9 @@ def join(
     def work() -> int:
         connection = _options(server, name, token, token_file, fingerprint, ca_file, data_dir)
         module = import_module("signaling.cli.join")
-        options = module.JoinOptions(space=space, out=out, play=play, ask=ask, audio=audio)
+        options = module.JoinOptions(
+            space=space, out=out, play=play, ask=ask, audio=audio, low_delay=low_delay
+        )
         return int(module.run(connection, options))
 
     _end("join", work)

@@ -13,6 +13,7 @@ from typing import Final
 from signaling.cli.failures import Failure, Misuse
 from signaling.client import Client, ConnectError, RequestRefused, SpacesError, TokenSource, connect
 from signaling.client.trust import parse_address
+from signaling.protocol.terms import BUNDLE_DELAY_MS
 from signaling.quic.certificate import load_certificate
 from signaling.quic.errors import CertificateError
 
@@ -42,6 +43,7 @@ class ConnectionOptions:
     fingerprint: str | None = None
     ca_file: Path | None = None
     data_dir: Path = Path("spaces-data")
+    bundle_delay_ms: int = BUNDLE_DELAY_MS
 
     def token_source(self) -> TokenSource:
         """The token; from a file it is read anew for each renewal."""
@@ -84,7 +86,12 @@ async def dial(options: ConnectionOptions) -> Client:
     token, pin = options.token_source(), options.pin()
     try:
         return await connect(
-            options.server, name=options.display_name(), token=token, fingerprint=pin, cafile=options.ca_file
+            options.server,
+            name=options.display_name(),
+            token=token,
+            fingerprint=pin,
+            cafile=options.ca_file,
+            bundle_delay_ms=options.bundle_delay_ms,
         )
     except ConnectError as error:
         remedy = _REMEDIES.get(error.code)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,7 @@ class JoinOptions:
     play: bool = False
     ask: bool = False
     audio: Path | None = None
+    low_delay: bool = False
 
 
 def run(connection: ConnectionOptions, options: JoinOptions) -> int:
@@ -67,6 +68,8 @@ async def _join(
     frames: Iterator[Samples] | None,
     stack: contextlib.ExitStack,
 ) -> int:
+    if options.low_delay:
+        connection = replace(connection, bundle_delay_ms=0)
     async with await dial(connection) as client:
         space = await client.join(options.space or await _only_one(client))
         guest = _Guest(space)

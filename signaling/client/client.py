@@ -33,6 +33,7 @@ from signaling.protocol.messages import (
     TokenExpiring,
     Welcome,
 )
+from signaling.protocol.terms import BUNDLE_DELAY_MS, MAX_BUNDLE
 from signaling.quic.dialer import OpenTransport
 
 __all__ = ["MAX_HOPS", "Client", "connect"]
@@ -328,6 +329,8 @@ async def connect(
     voice: Voice | None = None,
     timeout_s: float = 10.0,
     request_timeout_s: float = 10.0,
+    bundle: int = MAX_BUNDLE,
+    bundle_delay_ms: int = BUNDLE_DELAY_MS,
     clock: Clock = monotonic_us,
     seed: int | None = None,
     open_transport: OpenTransport | None = None,
@@ -339,8 +342,11 @@ async def connect(
     fingerprint: `sha256:…` of the server's certificate; without it the certificate must be signed by an
     authority in `cafile`, or a public one. There is no way to connect unverified.
 
+    bundle: the most frames that a datagram to a listener may carry (1 to 3), bundle_delay_ms: the most delay
+    that this may add; 0 asks for each frame at once, at the price of three times the packets.
+
     clock gives monotonic microseconds; seed and open_transport are for tests. Raises ConnectError,
-    RequestRefused (a token that the server does not take), TimedOut, ConnectionClosed.
+    RequestRefused (a token that the server does not take), TimedOut, ConnectionClosed; ValueError for bounds.
     """
     client = Client(
         Door(
@@ -350,6 +356,8 @@ async def connect(
             timeout_s=timeout_s,
             request_timeout_s=request_timeout_s,
             open_transport=open_transport,
+            bundle=bundle,
+            bundle_delay_ms=bundle_delay_ms,
         ),
         voice=voice,
         seed=seed,

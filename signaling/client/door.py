@@ -11,6 +11,7 @@ from signaling.client.connection import Clock, Connection, LinkPort, Owner
 from signaling.client.errors import ConnectError
 from signaling.client.trust import Credentials, parse_address
 from signaling.protocol.messages import Hello, Welcome
+from signaling.protocol.terms import BUNDLE_DELAY_MS, MAX_BUNDLE
 from signaling.quic.certificate import Trust
 from signaling.quic.dialer import OpenTransport
 from signaling.quic.dialer import connect as dial
@@ -18,8 +19,7 @@ from signaling.quic.errors import ConnectError as DialError
 
 __all__ = ["Door"]
 
-# What we can receive: bundles of 3 frames and 2 redundant ones (docs/protocol.md, "Capabilities and limits").
-_CAPABILITIES: Final = {"bundle": 3, "redundancy": 2}
+_REDUNDANCY: Final = 2  # redundant frames of a datagram that we can receive
 _KEEP_ALIVE_MS: Final = 10_000
 _LEAST_KEEP_ALIVE_MS: Final = 1_000
 
@@ -34,6 +34,28 @@ class Door:
     timeout_s: float = 10.0
     request_timeout_s: float = 10.0
     open_transport: OpenTransport | None = None
+    bundle: int = MAX_BUNDLE
+    bundle_delay_ms: int = BUNDLE_DELAY_MS
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.bundle <= MAX_BUNDLE:
+            raise ValueError(
+                f"bundle is {self.bundle}; a datagram carries 1 to {MAX_BUNDLE} new frames: give one of these"
+            )
+        if not 0 <= self.bundle_delay_ms < 1 << 32:
+            raise ValueError(
+                f"bundle_delay_ms is {self.bundle_delay_ms}; give 0 (no added delay) or more, "
+                f"{BUNDLE_DELAY_MS} is enough for all"
+            )
+
+    @property
+    def capabilities(self) -> dict[str, int]:
+        """What we can receive (docs/protocol.md, "Capabilities and limits")."""
+        return {
+            "bundle": self.bundle,
+            "bundle_delay_ms": self.bundle_delay_ms,
+            "redundancy": _REDUNDANCY,
+        }
 
     async def enter(self, address: str, owner: Owner) -> tuple[Connection, Welcome]:
         """A verified connection on which the server knows who we are.
@@ -47,7 +69,11 @@ class Door:
         try:
             welcome = await connection.request(
                 lambda number: Hello(
-                    number, token, f"spacecore/{spacecore.__version__}", self.credentials.name, _CAPABILITIES
+                    number,
+                    token,
+                    f"spacecore/{spacecore.__version__}",
+                    self.credentials.name,
+                    self.capabilities,
                 ),
                 Welcome,
             )

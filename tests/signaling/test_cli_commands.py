@@ -206,6 +206,19 @@ def test_a_server_that_asks_for_a_token(monkeypatch):
     assert "not readable" in refused(1, "bad_token", "live", "--token", "x")
 
 
+@pytest.mark.parametrize(("flags", "delay_ms"), [([], 40), (["--low-delay"], 0)])
+def test_low_delay_asks_for_no_bundles(monkeypatch, flags, delay_ms):
+    asked = []
+
+    async def refuse(*address, **options):
+        asked.append(options["bundle_delay_ms"])
+        raise RequestRefused("busy", "not now")
+
+    monkeypatch.setattr("signaling.cli.connecting.connect", refuse)
+    refused(1, "busy", "join", *flags)
+    assert asked == [delay_ms]
+
+
 @pytest.mark.parametrize("command", [["live"], ["host"], ["join"]])
 def test_addresses_and_trust_that_cannot_be_meant(command):
     refused(2, "bad_address", *command, "--server", "127.0.0.1:99999")

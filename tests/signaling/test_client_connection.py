@@ -22,6 +22,7 @@ from signaling.protocol.messages import (
     Request,
     Welcome,
 )
+from signaling.protocol.terms import most_frames
 from signaling.quic.events import Cause, Closed
 from tests.signaling.scripted_server import (
     SPACE,
@@ -46,11 +47,47 @@ def test_hello_says_who_and_what() -> None:
         hello = stage.session.requests[0]
         assert isinstance(hello, Hello)
         assert (hello.id, hello.token, hello.name) == (1, "secret", "Ada")
-        assert hello.capabilities == {"bundle": 3, "redundancy": 2}
+        assert hello.capabilities == {"bundle": 3, "bundle_delay_ms": 40, "redundancy": 2}
         assert hello.client.startswith("spacecore/")
         await client.close()
         await client.close()
         assert stage.session.closed == Closed(0, "", by_peer=True)
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    ("options", "most"),
+    [
+        ({}, 3),
+        ({"bundle": 2}, 2),
+        ({"bundle_delay_ms": 20}, 2),
+        ({"bundle_delay_ms": 0}, 1),
+        ({"bundle": 1}, 1),
+    ],
+)
+def test_hello_says_what_bundles_are_taken(options: dict[str, int], most: int) -> None:
+    async def story(stage: Stage) -> None:
+        await stage.serve()
+        await stage.connect(**options)
+        hello = stage.session.requests[0]
+        assert isinstance(hello, Hello)
+        expected = {"bundle": 3, "bundle_delay_ms": 40, "redundancy": 2} | options
+        assert hello.capabilities == expected
+        assert most_frames(hello.capabilities) == most
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    "options", [{"bundle": 0}, {"bundle": 4}, {"bundle_delay_ms": -1}, {"bundle_delay_ms": 1 << 32}]
+)
+def test_bundles_that_no_datagram_carries_are_refused_before_dialling(options: dict[str, int]) -> None:
+    async def story(stage: Stage) -> None:
+        [value] = options.values()
+        with pytest.raises(ValueError, match=f"is {value}; .*give"):
+            await stage.connect(**options)
+        assert stage.sessions == []
 
     tell(story)
 
