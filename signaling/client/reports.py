@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections import deque
 
-from signaling.protocol.datagram import MAX_DTX_FRAME_BYTES, Report, pack_report, parse_audio
+from signaling.protocol.datagram import (
+    FRAME_SAMPLES,
+    MAX_DTX_FRAME_BYTES,
+    Report,
+    pack_report,
+    parse_audio,
+)
 from spacecore import PacketError
 
 __all__ = ["Arrivals"]
 
 _SAMPLES_PER_MS = 48
+_LOSSY_PCT = 2  # from here on a server would rather know at once
+_LEAST_FRAMES = 50  # 1 s: of fewer frames a percentage says little
 # What put says of a datagram whose new frames are no fresh arrivals.
 _REFUSED = frozenset({"duplicate", "too_large", "bad_duration"})
 
@@ -18,7 +26,8 @@ class Arrivals:
     """Counts frames between two reports: received, lost by the gaps in seq, and the spread of their arrivals.
 
     Redundant copies do not count. A late frame makes good a loss, but never below zero for an interval. Of an
-    interval the last 512 arrivals are kept: 10 s.
+    interval the last 512 arrivals are kept: 10 s. A datagram arrives with its last new frame: those before it
+    in a bundle have waited for it at the sender, which is not the network's doing.
     """
 
     def __init__(self) -> None:
@@ -26,6 +35,7 @@ class Arrivals:
         self._reported: int | None = None  # the highest seq of the last report
         self._received = 0
         self._silent = False  # the newest frame said so
+        self._told_lossy = False  # by the last report
         self._base: int | None = None  # arrival − timestamp of the first datagram, in samples
         self._delays: deque[int] = deque(maxlen=512)  # arrival − timestamp, relative to that of the first
 
@@ -41,17 +51,29 @@ class Arrivals:
             self._begin(packet.seq)
         self._received += len(packet.frames)
         self._advance(packet.seq, packet.frames, packet.source_changed)
-        self._measure(packet.timestamp, now_us)
+        self._measure(packet.timestamp + (len(packet.frames) - 1) * FRAME_SAMPLES, now_us)
+
+    @property
+    def is_news(self) -> bool:
+        """More than 2 % of at least a second were lost since the last report, which told of no such loss."""
+        expected = self._expected
+        return (
+            not self._told_lossy
+            and expected >= _LEAST_FRAMES
+            and 100 * (expected - self._received) > _LOSSY_PCT * expected
+        )
 
     def take_report(self, concealed: int, delay_ms: int) -> bytes | None:
         """The report datagram on what came since the last, or None if nothing came."""
         if self._highest is None or self._reported is None or not self._received:
             return None
-        expected = self._highest - self._reported
+        expected = self._expected
+        lost = max(0, expected - self._received)
+        self._told_lossy = 100 * lost > _LOSSY_PCT * expected
         report = Report(
             highest_seq=self._highest & 0xFFFF,
             received=self._received,
-            lost=max(0, expected - self._received),
+            lost=lost,
             concealed=concealed,
             jitter_ms=self._spread_ms(),
             delay_ms=delay_ms,
@@ -60,6 +82,12 @@ class Arrivals:
         self._received = 0
         self._delays.clear()
         return pack_report(report)
+
+    @property
+    def _expected(self) -> int:
+        if self._highest is None or self._reported is None:
+            return 0
+        return self._highest - self._reported
 
     def _begin(self, seq: int) -> None:
         self._highest = self._reported = seq - 1
@@ -73,11 +101,12 @@ class Arrivals:
         if self._highest is None or self._reported is None:
             return
         ahead = ((seq - self._highest + 0x8000) & 0xFFFF) - 0x8000
-        if ahead <= 0:
+        newest = ahead + len(frames) - 1
+        if newest <= 0:
             return
-        if source_changed or self._silent:
+        if ahead > 0 and (source_changed or self._silent):
             self._reported += ahead - 1
-        self._highest += ahead + len(frames) - 1
+        self._highest += newest
         self._silent = len(frames[-1]) <= MAX_DTX_FRAME_BYTES
 
     def _measure(self, timestamp: int, now_us: int) -> None:

@@ -217,6 +217,46 @@ def test_reports_go_to_the_server_that_takes_them() -> None:
     tell(story)
 
 
+async def sing_in_bundles(stage: Stage, seconds: float, sizes: list[int]) -> list[bytes]:
+    """The host is heard for so long; the datagrams have these numbers of frames, over and over."""
+    encoder = Encoder(dtx=False)
+    sent: list[bytes] = []
+    waiting: list[bytes] = []
+    for n, pcm in enumerate(frames(voice(3, seconds))):
+        waiting.append(encoder.encode(pcm))
+        if len(waiting) == sizes[len(sent) % len(sizes)]:
+            seq = n + 1 - len(waiting)
+            sent.append(pack_audio(waiting, seq=seq, timestamp=960 * seq, level=30, seats=(0,)))
+            stage.session.handle.send_audio(sent[-1])
+            waiting.clear()
+        await asyncio.sleep(0.02)
+    return sent
+
+
+@pytest.mark.parametrize("sizes", [[2], [3], [3, 1, 2]])
+def test_bundles_are_heard_without_a_hole_and_reported_by_frame(sizes: list[int]) -> None:
+    async def story(stage: Stage) -> None:
+        space = await room(stage)
+        heard: list[Frame] = []
+        space.on_pcm = heard.append
+        sent = await sing_in_bundles(stage, 12, sizes)
+        played = [frame for frame in heard if frame.seq is not None]
+        assert [frame.seq for frame in played] == list(range(len(played)))
+        assert len(played) > 590
+        assert {frame.status for frame in played} == {"frame"}
+        playout = space.stats.playout
+        assert playout is not None
+        assert playout.target_ms == 20 * max(sizes)
+        reports = [parse_report(datagram) for datagram in stage.session.audio]
+        assert len(reports) in (1, 2)
+        assert all((report.lost, report.concealed) == (0, 0) for report in reports)
+        assert all(report.jitter_ms <= 1 for report in reports)  # the network has none
+        assert sum(report.received for report in reports) == reports[-1].highest_seq + 1
+        assert len(sent) < 600 / (sum(sizes) / len(sizes)) + 1
+
+    tell(story)
+
+
 def test_audio_without_a_space_is_counted() -> None:
     async def story(stage: Stage) -> None:
         await stage.serve()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pytest
@@ -176,6 +178,68 @@ def test_a_restart_begins_anew() -> None:
     assert (report.highest_seq, report.received, report.lost) == (5, 1, 0)
 
 
+def bundles(sound: Samples, sizes: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+    """The sound in bundles of these sizes: for each, the number of its last frame, and the datagram."""
+    encoder = Encoder(bitrate_bps=48_000, loss_pct=20)
+    encoded = [encoder.encode(pcm) for pcm in frames(sound)]
+    at = 0
+    for size in sizes:
+        if at + size > len(encoded):
+            return
+        data = pack_audio(encoded[at : at + size], seq=at, timestamp=960 * at, level=30, seats=[3])
+        at += size
+        yield at - 1, data
+
+
+@pytest.mark.parametrize("phase_us", [1, 1_000, 10_000, 19_999])
+@pytest.mark.parametrize(
+    ("sizes", "least_target_ms"),
+    [([1], 20), ([2], 40), ([3], 60), ([1, 2, 3], 60), ([1] * 100 + [2] * 200, 40)],
+)
+def test_bundles_play_without_a_hole_and_cost_their_own_spacing_only(
+    sizes: list[int], least_target_ms: int, phase_us: int
+) -> None:
+    """A network without jitter: the delay aimed at is a frame and what a bundle waits for its last."""
+    sound = voice(5, 10.0)
+    playout = Playout(phase_us)
+    heard: list[Frame] = []
+    for last, datagram in bundles(sound, itertools.cycle(sizes)):
+        now_us = last * FRAME_US
+        while playout.next_us <= now_us:  # what comes at the very moment comes too late for it
+            heard += playout.take_due(playout.next_us)
+        playout.put(datagram, now_us)
+    first = next(n for n, frame in enumerate(heard) if frame.status == "frame")
+    assert {frame.status for frame in heard[first:]} == {"frame"}
+    assert len(heard) > 490
+    stats = playout.stats
+    assert (stats.concealed, stats.recovered, stats.late) == (0, 0, 0)
+    assert stats.target_ms == least_target_ms
+    pcm = np.concatenate([np.asarray(frame.pcm) for frame in heard[first:]])
+    assert correlation(pcm, sound[: len(pcm)]) > 0.9
+    report = parse_report(playout.take_report() or b"")
+    assert (report.lost, report.jitter_ms) == (0, 0)
+    assert report.received == report.highest_seq + 1 >= 498
+
+
+def test_bundles_of_another_number_are_no_jitter_and_lost_ones_are_counted_by_frame() -> None:
+    arrivals = Arrivals()
+    for last, datagram in bundles(voice(6, 4.0), itertools.cycle([3, 1, 2])):
+        if last not in (44, 71):  # a bundle of 3 and one of 2
+            arrivals.note(datagram, "ok", last * FRAME_US + (7_000 if last % 4 else 0))
+    report = report_of(arrivals)
+    assert report is not None
+    assert (report.highest_seq, report.received, report.lost, report.jitter_ms) == (197, 193, 5, 7)
+
+
+def test_a_bundle_that_brings_old_and_new_frames_moves_the_highest_number() -> None:
+    arrivals = Arrivals()
+    arrivals.note(down(10), "ok", 0)
+    arrivals.note(pack_audio([SOUND] * 3, seq=9, timestamp=960 * 9, level=30, seats=[]), "late", 0)
+    report = report_of(arrivals)
+    assert report is not None
+    assert report.highest_seq == 11
+
+
 class Desk:
     """A player with what it hands out."""
 
@@ -213,6 +277,51 @@ def test_player_pulls_on_time_and_reports_by_role() -> None:
         steps = np.diff(speaking)
         assert len(steps) >= 6
         assert np.allclose(steps, SPEAKER_REPORT_US, atol=40_000)
+
+    run(story())
+
+
+def lossy_reports(lost: Callable[[int], bool], *, speaker: bool = False) -> list[int]:
+    """When reports come, of 30 s in which these frames are lost."""
+    times: list[int] = []
+
+    async def story() -> None:
+        desk = Desk()
+        desk.is_speaker = speaker
+        for n in range(1500):
+            if not lost(n):
+                desk.player.playout.put(down(n), desk.clock())
+            await asyncio.sleep(0.02)
+        desk.player.stop()
+        times.extend(round(at / 1_000_000) for at in desk.reports)
+
+    run(story())
+    return times
+
+
+def test_a_listener_reports_at_once_when_loss_rises_above_2_percent() -> None:
+    assert lossy_reports(lambda n: False) == [5, 10, 15, 20, 25, 30]
+    assert lossy_reports(lambda n: n % 110 == 0) == [5, 10, 15, 20, 25, 30]  # below 2 %
+    # From 12 s on every fifth is lost: 100 frames after the report at 10 s it is told, once.
+    assert lossy_reports(lambda n: n > 600 and n % 5 == 0) == [5, 10, 12, 17, 22, 27]
+    # For a second only; when it has gone and comes back it is news again.
+    assert lossy_reports(lambda n: n % 5 == 0 and n % 700 > 650) == [5, 10, 14, 19, 24, 28]
+    assert lossy_reports(lambda n: n > 600 and n % 5 == 0, speaker=True) == list(range(1, 31))
+
+
+def test_what_comes_out_of_order_is_no_news() -> None:
+    async def story() -> None:
+        desk = Desk()
+        waiting: list[bytes] = []
+        for n in range(200):
+            waiting.append(down(n))
+            if n % 4 == 3:
+                for datagram in reversed(waiting):  # the newest overtakes three
+                    desk.player.playout.put(datagram, desk.clock())
+                waiting.clear()
+            await asyncio.sleep(0.02)
+        desk.player.stop()
+        assert desk.reports == []
 
     run(story())
 
