@@ -106,6 +106,7 @@ class Downlink:
         self._gain = 1.0
         self._delay_ms = _START_DELAY_MS
         self._transit_ms: deque[float] = deque(maxlen=100)
+        self._sizes: deque[int] = deque(maxlen=100)
         self._arrived: deque[int] = deque(maxlen=250)
         self._received = self._expected = self._concealed_before = 0
 
@@ -114,7 +115,9 @@ class Downlink:
         seq, timestamp = self._unwrapped(packet, now_s)
         self.seats = packet.seats or ()
         self.source_changes += packet.source_changed
-        self._transit_ms.append(now_s * 1000 - timestamp * 1000 / RATE)
+        last = timestamp + FRAME_SAMPLES * (len(packet.new) - 1)
+        self._transit_ms.append(now_s * 1000 - last * 1000 / RATE)
+        self._sizes.append(len(packet.new))
         back = 1 + packet.distance_2
         oldest = back + len(packet.redundant) - 1
         for k, data in enumerate(packet.redundant):
@@ -164,6 +167,7 @@ class Downlink:
     def _begin_anew(self) -> None:
         self._frames.clear()
         self._transit_ms.clear()
+        self._sizes.clear()
         self._arrived.clear()
         self._played_seq, self._silent, self._run = None, True, 0
         self.numberings += 1
@@ -193,10 +197,12 @@ class Downlink:
         return float(np.percentile(self._transit_ms, 95) - min(self._transit_ms))
 
     def _adapt(self) -> None:
-        """Choose the delay of the next talk, in whole frames."""
+        """Choose the delay of the next talk, in whole frames: what network and bundles need."""
+        frames = _START_DELAY_MS / FRAME_MS
         if len(self._transit_ms) > 10:
             frames = -(-self._jitter_ms() // FRAME_MS) + 1
-            self._delay_ms = int(np.clip(frames * FRAME_MS, _MIN_DELAY_MS, _MAX_DELAY_MS))
+        frames += max(self._sizes, default=1) - 1
+        self._delay_ms = int(np.clip(frames * FRAME_MS, _MIN_DELAY_MS, _MAX_DELAY_MS))
 
     def play(self) -> Samples:
         """The next 20 ms."""
@@ -243,6 +249,10 @@ class Downlink:
         gain[:_RAMP_SAMPLES] = np.linspace(self._gain, frame.gain, _RAMP_SAMPLES)
         self._gain = frame.gain
         return pcm * gain
+
+    def loses(self) -> bool:
+        """Whether more than 2 % of the frames since the last report are missing, of a second or more."""
+        return self._expected >= 50 and 50 * (self._expected - self._received) > self._expected
 
     def report(self) -> Report | None:
         """What to tell the sender of the time since the last report; None if nothing came."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
@@ -123,7 +124,7 @@ class ForeignClient:
 
     async def hello(self, token: str, name: str = "") -> Welcome:
         """Say who I am; then the loudspeaker, the PINGs and the reports begin."""
-        can = {"bundle": 3, "redundancy": 2, "reports": 1}
+        can = {"bundle": 3, "bundle_delay_ms": 40, "redundancy": 2, "reports": 1}
         answer = await self.request(Request.HELLO, token, "foreign/1", name, can)
         self.welcome = Welcome(*answer[2:8])
         server = self.welcome.capabilities
@@ -309,10 +310,20 @@ class ForeignClient:
             self.link.send_datagram(datagram)
 
     async def _report(self) -> None:
+        """Each second on stage; else each five, the first at a random time, and at once where loss begins."""
+        loop = asyncio.get_running_loop()
+        due_s, last_s, told = loop.time() + 5 + 5 * random.random(), loop.time(), False
         while True:
-            await asyncio.sleep(1)
+            loses_before = self.voice.downlink.loses()
+            await asyncio.sleep(0.1)
+            begins = loses_before and self.voice.downlink.loses() and not told
+            on_stage = self.room is not None and self.room.seat is not None and loop.time() >= last_s + 1
+            if not (begins or on_stage or loop.time() >= due_s):
+                continue
+            last_s, due_s = loop.time(), loop.time() + 5
             report = self.voice.downlink.report()
             if report is not None:
+                told = 50 * report.lost > report.received + report.lost
                 self.link.send_datagram(report.pack())
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> None:

@@ -245,6 +245,50 @@ def test_single_losses_are_repaired(redundancy: int) -> None:
     assert report is not None and report.lost == 3
 
 
+def _bundled(sent: list[Audio], sizes: tuple[int, ...]) -> list[tuple[int, Audio]]:
+    """The packets of a talk without a gap, joined: when the last frame of each is there, and the bundle."""
+    joined: list[tuple[int, Audio]] = []
+    at = 0
+    while at < len(sent):
+        parts = sent[at : at + sizes[len(joined) % len(sizes)]]
+        at += len(parts)
+        new = tuple(part.new[0] for part in parts)
+        octets = Audio(parts[0].seq, parts[0].timestamp, new, voice=True, level=30, seats=(3,)).pack()
+        packet = parse_datagram(octets, down=True)
+        assert isinstance(packet, Audio)
+        joined.append((at - 1, packet))
+    return joined
+
+
+@pytest.mark.parametrize("sizes", [(2,), (3,), (1, 2, 3)])
+def test_bundles_of_any_number_are_heard_without_a_hole(sizes: tuple[int, ...]) -> None:
+    talk = _sound(1)
+    downlink, heard = Downlink(), []
+    for number, packet in _bundled(_sent(talk)[:50], sizes):
+        while len(heard) <= number:
+            heard.append(downlink.play())
+        downlink.put(packet, number / 50)
+    heard += [downlink.play() for _ in range(8)]
+    assert _likeness(np.concatenate(heard), talk) > 0.9
+    assert (downlink.late, downlink.dropped, downlink.repaired) == (0, 0, 0)
+    assert downlink.concealed <= 5  # the talk ended without saying so
+    report = downlink.report()
+    assert report is not None
+    assert (report.received, report.lost, report.jitter_ms) == (50, 0, 0)
+
+
+def test_a_lost_bundle_is_counted_by_its_frames() -> None:
+    downlink = Downlink()
+    for number, packet in _bundled(_sent(_sound(2))[:99], (3,)):
+        if number not in (29, 59):
+            downlink.put(packet, number / 50)
+    assert downlink.loses()
+    report = downlink.report()
+    assert report is not None
+    assert (report.received, report.lost) == (93, 6)
+    assert not downlink.loses()
+
+
 def test_a_long_loss_is_concealed_for_five_frames_and_then_silent() -> None:
     heard, downlink = _play(_sent(_sound(1)), set(range(10, 30)), 0.8)
     assert downlink.concealed == 5
