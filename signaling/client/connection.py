@@ -205,7 +205,7 @@ class Connection:
             self._abandon(fault.message)
 
     def on_audio(self, datagram: bytes, now_us: int) -> None:
-        """One datagram."""
+        """One datagram, which arrived at this time."""
         self._quiet = False
         self.owner.on_audio(self, datagram, now_us)
 

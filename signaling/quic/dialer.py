@@ -16,6 +16,7 @@ from signaling.quic.events import Cause, Closed
 from signaling.quic.limits import Address, LinkLimits
 from signaling.quic.link import NO_COMMON_PROTOCOL, Link
 from signaling.quic.packets import CONNECTION_REFUSED
+from signaling.quic.udp import open_udp
 
 __all__ = ["Dialer", "OpenTransport", "connect"]
 
@@ -76,8 +77,12 @@ class Dialer(Driver):
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
         """One UDP payload; the socket is connected, so it is from the server."""
+        self.datagram_arrived(data, 0.0)
+
+    def datagram_arrived(self, data: bytes, late_s: float) -> None:
+        """The same, of one that came `late_s` ago."""
         self.stats.datagrams_in += 1
-        self._received(self.handle, data, self._remote)
+        self._received(self.handle, data, self._remote, late_s)
 
     def error_received(self, exc: Exception) -> None:
         """Nobody listens there: known at once while connecting, otherwise only counted."""
@@ -172,7 +177,7 @@ async def connect(
         )
         try:
             async with asyncio.timeout(share_s):
-                return await _dial(dialer, remote, open_transport or _open_udp)
+                return await _dial(dialer, remote, open_transport or open_udp)
         except TimeoutError:
             last = ConnectError(
                 "unreachable",
@@ -211,11 +216,6 @@ async def _resolve(host: str, port: int, timeout_s: float) -> list[Address]:
     except OSError as error:
         raise ConnectError("name_not_found", f"{host} cannot be resolved: {error.strerror}") from error
     return list(dict.fromkeys(address for *_, address in found))
-
-
-async def _open_udp(factory: Callable[[], asyncio.DatagramProtocol], remote: Address) -> object:
-    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(factory, remote_addr=remote[:2])
-    return transport
 
 
 def _text(address: Address) -> str:

@@ -37,7 +37,7 @@ class LinkHandler(Protocol):
     """What the owner of an established link implements; called on the loop, never from a handle's method.
 
     An exception from any of them closes that one link with `internal`. `now_us` is the clock when the packet
-    was received (or the timer ran), in microseconds.
+    was read (or the timer ran), in microseconds.
     """
 
     def on_established(self, now_us: int) -> None:
@@ -47,7 +47,7 @@ class LinkHandler(Protocol):
         """The next bytes of the control stream."""
 
     def on_audio(self, datagram: bytes, now_us: int) -> None:
-        """One datagram."""
+        """One datagram; `now_us` is when its packet arrived, by the kernel's clock where that is known."""
 
     def on_closed(self, closed: Closed, now_us: int) -> None:
         """The last call, once, whoever closed; the handle is dead."""
@@ -256,15 +256,17 @@ class Driver(asyncio.DatagramProtocol):
     def _cid_changed(self, handle: LinkHandle, cid: bytes, *, valid: bool) -> None:
         """Packets to this link may carry this id from now on, or no longer."""
 
-    def _received(self, handle: LinkHandle, data: bytes, address: Address) -> None:
-        """Give one datagram to its link and report at once what it brought."""
+    def _received(self, handle: LinkHandle, data: bytes, address: Address, late_s: float = 0.0) -> None:
+        """Give one datagram, which came `late_s` ago, to its link and report at once what it brought."""
         now_s = self._clock()
-        self._guard(handle, self._take_in, handle, data, address, now_s)
+        self._guard(handle, self._take_in, handle, data, address, now_s, now_s - late_s)
         self.touch(handle)
 
-    def _take_in(self, handle: LinkHandle, data: bytes, address: Address, now_s: float) -> None:
+    def _take_in(
+        self, handle: LinkHandle, data: bytes, address: Address, now_s: float, arrived_s: float
+    ) -> None:
         handle._link.receive(data, address, now_s)
-        self._dispatch(handle, now_s)
+        self._dispatch(handle, now_s, arrived_s)
 
     def _serve(self, handle: LinkHandle, now_s: float) -> None:
         link = handle._link
@@ -280,15 +282,16 @@ class Driver(asyncio.DatagramProtocol):
         else:
             self._arm(handle, now_s)
 
-    def _dispatch(self, handle: LinkHandle, now_s: float) -> None:
+    def _dispatch(self, handle: LinkHandle, now_s: float, arrived_s: float | None = None) -> None:
         events = handle._link.take_events()
         if not events:
             return
         now_us = round(now_s * 1_000_000)
+        arrived_us = now_us if arrived_s is None else round(arrived_s * 1_000_000)
         for event in events:
-            self._report(handle, event, now_us)
+            self._report(handle, event, now_us, arrived_us)
 
-    def _report(self, handle: LinkHandle, event: LinkEvent, now_us: int) -> None:
+    def _report(self, handle: LinkHandle, event: LinkEvent, now_us: int, arrived_us: int) -> None:
         if isinstance(event, Established):
             self._established(handle)
             if handle.closed is None:
@@ -303,7 +306,7 @@ class Driver(asyncio.DatagramProtocol):
             handler.on_closed(event, now_us)
         elif handle.closed is None:  # what arrived before our own close is of no interest any more
             if isinstance(event, Audio):
-                handler.on_audio(event.datagram, now_us)
+                handler.on_audio(event.datagram, arrived_us)
             elif isinstance(event, ControlData):
                 handler.on_control(event.data, now_us)
 

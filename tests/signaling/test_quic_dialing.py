@@ -27,7 +27,7 @@ def test_an_address_that_swallows_packets_leaves_time_for_the_next(monkeypatch: 
 
             await house.network.open(asyncio.DatagramProtocol, local=NOWHERE)
             monkeypatch.setattr(dialer, "_resolve", both)
-            monkeypatch.setattr(dialer, "_open_udp", house.network.opener("10.0.0.2"))
+            monkeypatch.setattr(dialer, "open_udp", house.network.opener("10.0.0.2"))
             trust = Trust(pin=certificate().fingerprint)
             handle = await connect("spaces.example", 4433, Recorder, trust=trust, clock=house.clock)
             assert handle.peer_address == SERVER
