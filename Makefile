@@ -8,7 +8,7 @@ PIP     := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 SOURCES := pyproject.toml setup.py $(wildcard spacecore/*.pyx spacecore/*.pxd spacecore/*.pxi bench/*.pyx)
 
 .DEFAULT_GOAL := install
-.PHONY: install demo test bench bench-compare lint clean check-tools
+.PHONY: install demo test bench bench-compare bench-peers lint clean check-tools
 
 install: $(STAMP)
 
@@ -65,6 +65,10 @@ bench: install
 bench-compare: install
 	@test -n "$(BASE)" || { echo "make: name the commit to compare with:  make bench-compare BASE=<commit>" >&2; exit 1; }
 	$(BIN)/python -m bench.compare --base "$(BASE)"
+
+# Beside Janus and Mumble, where they are installed; PEERS="--listeners 100,500 --seconds 8" changes the run.
+bench-peers: install
+	$(BIN)/python -m bench.peers $(PEERS)
 
 lint: install
 	$(BIN)/ruff check .

@@ -63,6 +63,8 @@ def extension(package: str, unit: str) -> Extension:
 extensions = [extension("spacecore", unit) for unit in UNITS]
 if BENCH:
     extensions.append(extension("bench", "_stages"))
+    if sys.platform == "linux":  # epoll and recvmmsg
+        extensions.append(extension("bench", "_sink"))
 
 Options.warning_errors = True
 
