@@ -176,13 +176,25 @@ class Api:
                 return answer
 
 
+def srtp_cipher(maps: str) -> str:
+    """Whose AES the libsrtp of a running program uses, which decides what SRTP costs.
+
+    `maps` is its /proc/PID/maps; the names of the libraries that libsrtp needs stand in its file.
+    """
+    paths = [line.split()[-1] for line in maps.splitlines() if "/libsrtp" in line]
+    if not paths:
+        return "no libsrtp"
+    needs = Path(paths[0]).read_bytes()
+    return "NSS" if b"libnss3.so" in needs else "OpenSSL" if b"libcrypto.so" in needs else "libsrtp's own AES"
+
+
 class AudioBridge:
-    """A room with one talker in it; `mode` says how its listeners get the mix."""
+    """A room with one talker in it; `way` (PARTICIPANTS, FORWARD…) is how its listeners get the mix."""
 
     name = "Janus AudioBridge"
 
-    def __init__(self, mode: str, *, most_listeners: int, core: int) -> None:
-        self.mode = mode
+    def __init__(self, way: str, *, most_listeners: int, core: int) -> None:
+        self.mode = self._way = way
         self.sink = Sink(most_listeners, seq_at=2, seq_bytes=2)
         self._secret = os.urandom(KEY_BYTES + SALT_BYTES)
         self._n_listeners = 0
@@ -190,6 +202,9 @@ class AudioBridge:
             self.server, self._api = start(core)
             opened.callback(self.server.close)
             opened.callback(self._api.close)
+            if way == FORWARD_SRTP:
+                maps = Path(f"/proc/{self.server.pid}/maps").read_text("ascii", "replace")
+                self.mode = f"{way}, {srtp_cipher(maps)}"
             self._desk = self._open_room()
             voice = opened.enter_context(_socket())
             where = self._join(voice, is_talker=True)
@@ -204,7 +219,7 @@ class AudioBridge:
 
     def check(self, packet: bytes, index: int) -> None:
         try:
-            if self.mode == FORWARD_SRTP:
+            if self._way == FORWARD_SRTP:
                 packet = Opener(self._secret).open(packet)
             payload_type, payload = rtp.parse(packet)
         except ValueError as error:
@@ -250,13 +265,13 @@ class AudioBridge:
         own = self._opened.enter_context(_socket())
         self.sink.add(own.fileno())
         self._n_listeners += 1
-        if self.mode == PARTICIPANTS:
+        if self._way == PARTICIPANTS:
             # Janus sends nothing to a plain-RTP participant before it has heard a first packet from him.
             own.sendto(_packet(0, speech()[0]), self._join(own))
             return
         host, port = own.getsockname()
         secured: dict[str, Any] = {}
-        if self.mode == FORWARD_SRTP:
+        if self._way == FORWARD_SRTP:
             secured = {"srtp_suite": 80, "srtp_crypto": base64.b64encode(self._secret).decode()}
         self._api.message(
             self._desk,

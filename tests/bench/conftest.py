@@ -1,4 +1,4 @@
-"""Where the benchmarks of other servers do not run (epoll, recvmmsg and /proc are Linux), nor do their tests."""
+"""Other servers are only measured on Linux (epoll, recvmmsg, /proc); so are the tests of that."""
 
 import sys
 

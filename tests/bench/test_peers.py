@@ -231,6 +231,18 @@ def test_janus_answers_are_found_among_events(tmp_path):
             serving.join()
 
 
+@pytest.mark.parametrize(
+    ("needs", "cipher"),
+    [(b"\0libnss3.so\0", "NSS"), (b"\0libcrypto.so.3\0", "OpenSSL"), (b"\0libc.so.6\0", "libsrtp's own AES")],
+)
+def test_whose_aes_encrypts_srtp(tmp_path, needs, cipher):
+    library = tmp_path / "libsrtp2.so.1"
+    library.write_bytes(b"\x7fELF" + needs)
+    other = "7f00-7f01 r--p 00000000 00:00 0 /lib/libnss3.so\n7f02-7f03 rw-p 00000000 00:00 0\n"
+    assert janus.srtp_cipher(other) == "no libsrtp"
+    assert janus.srtp_cipher(f"{other}7f04-7f05 r-xp 00000000 fd:00 12 {library}\n") == cipher
+
+
 def test_janus_is_given_what_its_library_names_say(tmp_path, monkeypatch):
     monkeypatch.setattr(janus, "program", lambda: "/usr/bin/janus")
     assert janus.configure(tmp_path)[:2] == ["/usr/bin/janus", "-C"]
