@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("spacecore", "signaling")
 COMPUTED = "a computed name"
 NATIVE = (".pyx", ".pxd", ".pxi")
+C = (".c", ".h")
 
 _CYTHON_IMPORT = re.compile(
     r"^\s*(?:from\s+(\.*[\w.]*)\s+c?import\s+(.*)|c?import\s+([\w.,\s]+?))\s*(?:#.*)?$"
@@ -20,6 +21,7 @@ _CYTHON_IMPORT = re.compile(
 _CYTHON_FUNCTION = re.compile(
     r"^(\s*)(?:async\s+)?(?:cpdef|cdef(?!\s+class\b)|def)\s[^=]*?([A-Za-z_]\w*)\s*\("
 )
+_C_FUNCTION = re.compile(r"^[A-Za-z_][^;={]*?\b(\w+)\([^;]*(?:\{|,)$")
 _STRINGS = re.compile(r'"""(?:.|\n)*?"""|\'\'\'(?:.|\n)*?\'\'\'')
 
 
@@ -51,7 +53,7 @@ def shown(path: Path) -> str:
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
-def files(*folders: str, suffixes: tuple[str, ...] = (".py", ".pyi", *NATIVE)) -> list[Path]:
+def files(*folders: str, suffixes: tuple[str, ...] = (".py", ".pyi", *NATIVE, *C)) -> list[Path]:
     """Source files below `folders`, generated ones and caches left out."""
     found = (path for folder in folders for path in sorted((ROOT / folder).rglob("*")))
     return [path for path in found if path.suffix in suffixes and "__pycache__" not in path.parts]
@@ -69,6 +71,8 @@ def imports(path: Path) -> list[Import]:
 
     `from a import b` counts as a and as a.b, because b may be a module.
     """
+    if path.suffix in C:
+        return []
     read = _cython_imports if path.suffix in NATIVE else _python_imports
     return [Import(path, line, module) for line, module in read(path)]
 
@@ -133,6 +137,8 @@ def code_lines(path: Path) -> list[str]:
 
 def functions(path: Path) -> list[Function]:
     """Every function of a file with its length, from its first line (decorators left out) to its last."""
+    if path.suffix in C:
+        return list(_c_functions(path))
     if path.suffix not in NATIVE:
         tree = ast.parse(path.read_text("utf-8"))
         found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
@@ -141,6 +147,18 @@ def functions(path: Path) -> list[Function]:
             for node in found
         ]
     return list(_cython_functions(path))
+
+
+def _c_functions(path: Path) -> Iterator[Function]:
+    """By indentation: from a line at the margin that ends with `) {` to the next `}` at the margin."""
+    begin = None
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        match = _C_FUNCTION.match(line)
+        if match is not None:
+            begin = (number, match.group(1))
+        elif line == "}" and begin is not None:
+            yield Function(path, begin[0], begin[1], number - begin[0] + 1)
+            begin = None
 
 
 def _cython_functions(path: Path) -> Iterator[Function]:

@@ -36,7 +36,7 @@ def test_the_first_line_says_what_a_file_is_for():
     bad = []
     for path in files(*EVERYWHERE):
         first = next(iter(lines(path)), "")
-        if not re.match(r'^(r?"""|# )\S', first) or len(first.split()) < 3:
+        if not re.match(r'^(r?"""|# |/\* )\S', first) or len(first.split()) < 3:
             bad.append(f"{shown(path)}: {first!r}")
     assert bad == []
 
@@ -116,3 +116,13 @@ def test_the_reader_measures_functions(tmp_path, text, expected):
     path = tmp_path / "unit.pyx"
     path.write_text(text)
     assert [(function.name, function.n_lines) for function in functions(path)] == expected
+
+
+def test_the_reader_measures_functions_of_c(tmp_path):
+    text = (
+        "int f(int a);\nstatic int g(int a) { return a; }\nint h(int a,\n      int b) {\n    return a;\n}\n"
+        "enum { A = 1,\n};\nvoid k(void) {\n    h(1, 2);\n}\n"
+    )
+    (tmp_path / "a.c").write_text(text)
+    found = [(function.name, function.n_lines) for function in functions(tmp_path / "a.c")]
+    assert found == [("h", 4), ("k", 3)]
