@@ -150,9 +150,14 @@ cdef class Connection(SharedState):
     # The lock
 
     def hold(self):
-        """Take the connection for this thread until `release`. RuntimeError if it is held here already."""
+        """Take the connection for this thread until `release`. RuntimeError if it is held here already.
+
+        Raises PlaneError("closed"): its place may be another's by now, which nobody would release.
+        """
         if self.held:
             raise RuntimeError("the connection is held already; release it first")
+        if self.opened == 0:
+            raise PlaneError("closed", "the connection is closed; open another")
         self._lock()
         self.held = True
 

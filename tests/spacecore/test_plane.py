@@ -269,6 +269,10 @@ def test_slots_are_used_again_under_another_generation():
     assert second.generation == generation
     with pytest.raises(PlaneError, match="closed"):
         first.seal(b"x", T0_US)
+    with pytest.raises(PlaneError, match="closed"):
+        first.hold()  # the lock is the third's by now
+    third.hold()
+    third.release(T0_US)
     del third
     assert len(plane) == 1
 
