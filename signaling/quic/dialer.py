@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -10,19 +11,23 @@ from datetime import UTC, datetime
 
 from signaling.quic.certificate import Trust, check_peer
 from signaling.quic.configuration import ALPN, client_configuration
-from signaling.quic.driver import Clock, Driver, LinkHandle, OnLink
+from signaling.quic.driver import Clock, Driver
 from signaling.quic.errors import CertificateError, ConnectError
 from signaling.quic.events import Cause, Closed
+from signaling.quic.handle import LinkHandle, OnLink
 from signaling.quic.limits import Address, LinkLimits
 from signaling.quic.link import NO_COMMON_PROTOCOL, Link
 from signaling.quic.packets import CONNECTION_REFUSED
 from signaling.quic.udp import open_udp
+from spacecore._plane import Plane
+from spacecore.errors import PlaneError
 
-__all__ = ["Dialer", "OpenTransport", "connect"]
+__all__ = ["Dialer", "OpenTransport", "client_plane", "connect"]
 
 OpenTransport = Callable[[Callable[[], asyncio.DatagramProtocol], Address], Awaitable[object]]
 """Opens a datagram transport connected to an address: what stands in for UDP in tests."""
 
+_LIBCRYPTO = "SPACECORE_LIBCRYPTO"  # names a libcrypto: whoever sets it wants that one, or an error
 _CRYPTO_ERROR = 0x100  # a TLS alert is added to it, RFC 9001 section 4.8
 _BAD_CERTIFICATE = _CRYPTO_ERROR + 42
 _CERTIFICATE_EXPIRED = _CRYPTO_ERROR + 45
@@ -41,13 +46,14 @@ class Dialer(Driver):
         limits: LinkLimits | None = None,
         alpn: str = ALPN,
         clock: Clock = time.monotonic,
+        plane: Plane | None = None,
     ) -> None:
         super().__init__(on_link, clock)
         limits = limits or LinkLimits()
         self._remote = remote
         self._trust = trust
         configuration = client_configuration(server_name, trust, limits, alpn)
-        link = Link.dial(configuration, limits, remote=remote, now_s=clock())
+        link = Link.dial(configuration, limits, remote=remote, now_s=clock(), plane=plane)
         self.handle = LinkHandle(self, link, 1)
         self._alive = True
         self._verdict: ConnectError | None = None
@@ -159,12 +165,14 @@ async def connect(
     timeout_s: float = 10.0,
     clock: Clock = time.monotonic,
     open_transport: OpenTransport | None = None,
+    native: bool = True,
 ) -> LinkHandle:
     """Connect to a server and verify it; the handler that `on_link` makes gets `on_established` before.
 
     Each address of the host is tried in turn while nothing answers, for its share of the time; `timeout_s`
     bounds all of it, the look-up of the name included. With `open_transport` no name is looked up: host is an
-    address of that network. Raises ConnectError.
+    address of that network. Audio is carried natively where there is a libcrypto, unless `native` is False.
+    Raises ConnectError, and PlaneError if SPACECORE_LIBCRYPTO names a file that cannot be used.
     """
     trust = trust or Trust()
     last: ConnectError | None = None
@@ -173,7 +181,14 @@ async def connect(
     for tried, remote in enumerate(remotes):
         share_s = max(0.0, deadline_s - clock()) / (len(remotes) - tried)
         dialer = Dialer(
-            remote, server_name or host, on_link, trust=trust, limits=limits, alpn=alpn, clock=clock
+            remote,
+            server_name or host,
+            on_link,
+            trust=trust,
+            limits=limits,
+            alpn=alpn,
+            clock=clock,
+            plane=client_plane() if native else None,
         )
         try:
             async with asyncio.timeout(share_s):
@@ -189,6 +204,16 @@ async def connect(
                 raise
             last = error
     raise last or ConnectError("name_not_found", f"{host} has no address; check the name")
+
+
+def client_plane() -> Plane | None:
+    """A plane for one connection, or None where there is no libcrypto. Raises PlaneError as `connect`."""
+    try:
+        return Plane(connections=1)
+    except PlaneError as error:
+        if error.code != "no_libcrypto" or os.environ.get(_LIBCRYPTO):
+            raise
+        return None
 
 
 async def _dial(dialer: Dialer, remote: Address, open_transport: OpenTransport) -> LinkHandle:

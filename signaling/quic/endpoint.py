@@ -7,14 +7,16 @@ import errno
 import itertools
 import socket
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from signaling.quic.certificate import ServerCertificate
 from signaling.quic.configuration import ALPN, server_configuration
 from signaling.quic.dialer import Dialer, connect
-from signaling.quic.driver import Clock, Driver, DriverStats, LinkHandle, LinkHandler, OnLink
+from signaling.quic.driver import Clock, Driver, DriverStats
 from signaling.quic.errors import ListenError
 from signaling.quic.gate import Admission, Gate, GateLimits
+from signaling.quic.handle import LinkHandle, LinkHandler, OnLink
 from signaling.quic.limits import Address, LinkLimits
 from signaling.quic.link import Link
 from signaling.quic.packets import (
@@ -26,6 +28,7 @@ from signaling.quic.packets import (
     parse_initial,
     version_negotiation,
 )
+from spacecore._plane import Plane
 
 if TYPE_CHECKING:
     from aioquic.quic.configuration import QuicConfiguration
@@ -37,9 +40,14 @@ __all__ = [
     "LinkHandler",
     "Listener",
     "OnLink",
+    "SendTo",
     "connect",
     "listen",
+    "listen_native",
 ]
+
+SendTo = Callable[[bytes, Address], object]
+"""Sends one UDP payload at once; raises BlockingIOError where the socket takes no more."""
 
 # A tick sends to all listeners at once, and all of them may answer at once.
 _SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
@@ -50,6 +58,10 @@ class Listener(Driver):
 
     `on_link` is called when a handshake is complete; a half-open connection costs no handler. A first packet
     in which nothing can be decrypted leaves no state behind.
+
+    With a plane, audio is carried natively. Where a fan-out on the same plane also sends the ACKs of what was
+    received, `acknowledges` is False. The socket is an asyncio transport's (`listen`), or somebody else reads
+    it and gives us what is not audio (`listen_native`, `packet_received`).
     """
 
     def __init__(
@@ -61,16 +73,23 @@ class Listener(Driver):
         gate: GateLimits | None = None,
         alpn: str = ALPN,
         clock: Clock = time.monotonic,
+        plane: Plane | None = None,
+        acknowledges: bool = True,
     ) -> None:
         super().__init__(on_link, clock)
         self.gate = Gate(gate)
+        self.plane = plane
+        self._acknowledges = acknowledges
         self._limits = limits or LinkLimits()
         self._alpn = alpn
         self._configuration: QuicConfiguration = server_configuration(certificate, self._limits, alpn)
         self._numbers = itertools.count(1)
         self._links: dict[int, LinkHandle] = {}
         self._routes: dict[bytes, LinkHandle] = {}
+        self._slots: dict[int, LinkHandle] = {}  # by place in the plane
         self._gate_timer: asyncio.TimerHandle | None = None
+        self._send_to: SendTo | None = None
+        self._address: Address | None = None
 
     @property
     def links(self) -> int:
@@ -80,6 +99,8 @@ class Listener(Driver):
     @property
     def address(self) -> Address:
         """The local address, (host, port, …)."""
+        if self._address is not None:
+            return self._address
         if self._transport is None:
             raise RuntimeError("the listener has no socket yet; await listen() first")
         name: Address = self._transport.get_extra_info("sockname")
@@ -94,29 +115,86 @@ class Listener(Driver):
         self.gate.accepting = False
 
     def close(self, code: int, reason: str = "") -> None:
-        """Close every link with this code, tell the peers and the handlers, and close the socket."""
+        """Close every link with this code, tell the peers and the handlers, and close a socket of our own."""
         self.stop_accepting()
         for handle in list(self._links.values()):
             handle.close(code, reason)
         self.flush()
         if self._transport is not None:
             self._transport.close()
+        elif self._send_to is not None and self._loop is not None:
+            self._send_to = None
+            self._loop.call_soon(self.connection_lost, None)
+
+    # A socket that somebody else reads
+
+    def attach(self, send_to: SendTo, address: Address) -> None:
+        """Send through this from now on. `packet_received` and the notices come on the running loop.
+
+        After `close` nothing is sent any more; the links that are left are told in the loop's next turn.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._send_to = send_to
+        self._address = address
+
+    def packet_received(self, data: bytes, addr: Address, arrived_us: int, native_first: bool) -> None:
+        """A UDP payload that was left to us. `native_first` is False if the plane has seen it."""
+        late_s = max(0.0, self._clock() - arrived_us / 1_000_000)
+        self._on_packet(data, addr, late_s, native_first=native_first)
+
+    def on_violation(self, slot: int, generation: int) -> None:
+        """A connection of the plane got an ACK of a packet that was never sent."""
+        handle = self._by_slot(slot, generation)
+        if handle is not None:
+            handle._link.violated()
+            self.touch(handle)
+
+    def on_key_update(self, slot: int, generation: int) -> None:
+        """A connection of the plane wants a new sending key, or its packets fail to open too often."""
+        handle = self._by_slot(slot, generation)
+        if handle is not None:
+            handle._link.wake()
+            self.touch(handle)
+
+    def _by_slot(self, slot: int, generation: int) -> LinkHandle | None:
+        """A notice may come late: the place may have another connection by now."""
+        handle = self._slots.get(slot)
+        connection = None if handle is None else handle.connection
+        return handle if connection is not None and connection.generation == generation else None
+
+    def _send(self, packets: list[tuple[bytes, Address]]) -> None:
+        send_to = self._send_to
+        if send_to is None:
+            super()._send(packets)
+            return
+        for data, address in packets:
+            try:
+                send_to(data, address)
+            except (BlockingIOError, InterruptedError):
+                self.stats.send_dropped += 1
+            except OSError:
+                self.stats.socket_errors += 1
+            else:
+                self.stats.datagrams_out += 1
 
     # asyncio's side
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
         """One UDP payload from anybody."""
+        self._on_packet(data, addr, 0.0, native_first=True)
+
+    def _on_packet(self, data: bytes, address: Address, late_s: float, *, native_first: bool) -> None:
         self.stats.datagrams_in += 1
         if not data:
             self.stats.garbage += 1
         elif data[0] & 0x80:
-            self._on_long(data, addr)
+            self._on_long(data, address)
         else:
             handle = self._routes.get(data[1 : 1 + CID_BYTES])
             if handle is None:
                 self.stats.unknown_cid += 1
             else:
-                self._received(handle, data, addr)
+                self._received(handle, data, address, late_s, native_first=native_first)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone: every link that is left ends here."""
@@ -179,9 +257,13 @@ class Listener(Driver):
             self._limits,
             original_cid=admission.original_cid,
             retry_cid=admission.retry_cid,
+            plane=self.plane,
+            acknowledges=self._acknowledges,
         )
         handle = LinkHandle(self, link, next(self._numbers))
         self._links[handle.number] = handle
+        if link.connection is not None:
+            self._slots[link.connection.slot] = handle
         for cid in (first_cid, link.host_cid):
             self._cid_changed(handle, cid, valid=True)
         self.gate.opened(handle.number, now_s)
@@ -210,6 +292,9 @@ class Listener(Driver):
         for cid in list(handle._cids):
             self._cid_changed(handle, cid, valid=False)
         self._links.pop(handle.number, None)
+        connection = handle.connection
+        if connection is not None and self._slots.get(connection.slot) is handle:
+            del self._slots[connection.slot]
         self.gate.gone(handle.number)
         self._mark_gone(handle)
 
@@ -238,10 +323,20 @@ async def listen(host: str, port: int, listener: Listener) -> Listener:
     Raises ListenError: `port_in_use`, `address_unusable`.
     """
     udp = await _bound(host, port)
-    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-        udp.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER_BYTES)  # capped by the system's maximum
     await asyncio.get_running_loop().create_datagram_endpoint(lambda: listener, sock=udp)
     return listener
+
+
+async def listen_native(host: str, port: int, listener: Listener) -> socket.socket:
+    """Bind a UDP socket that somebody else reads, such as a media thread; the listener only sends through it.
+
+    Whoever reads gives packets to `listener.packet_received`, on the loop's thread. The socket does not
+    block. It is the caller's to close: first `listener.close`, then stop reading. Raises ListenError as
+    `listen`.
+    """
+    udp = await _bound(host, port)
+    listener.attach(udp.sendto, udp.getsockname())
+    return udp
 
 
 async def _bound(host: str, port: int) -> socket.socket:
@@ -253,6 +348,8 @@ async def _bound(host: str, port: int) -> socket.socket:
         try:
             udp.setblocking(False)
             udp.bind(address)
+            for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+                udp.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER_BYTES)  # capped by the system
         except OSError:
             udp.close()
             raise

@@ -14,6 +14,7 @@ __all__ = [
     "Cause",
     "Closed",
     "ControlData",
+    "Ending",
     "Established",
     "LinkEvent",
 ]
@@ -62,6 +63,17 @@ class Closed:
     reason: str
     by_peer: bool
     cause: Cause = Cause.APPLICATION
+
+
+@dataclass(slots=True, frozen=True)
+class Ending:
+    """How a connection ends, as aioquic knows it; the code is QUIC's own if `transport`."""
+
+    code: int
+    reason: str
+    transport: bool
+    by_peer: bool
+    terminated: bool
 
 
 LinkEvent = Established | ControlData | Audio | Closed

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-__all__ = ["Address", "LinkLimits", "LinkStats"]
+__all__ = ["CLIENT_ACKS", "SERVER_ACKS", "AckPolicy", "Address", "LinkLimits", "LinkStats"]
 
 Address = tuple[Any, ...]
 """A socket address as asyncio gives it: (host, port) or (host, port, flow info, scope id)."""
@@ -24,6 +24,25 @@ class LinkLimits:
     refused_streams: int = 64  # streams refused in a connection's life; one more closes it
     idle_timeout_s: float = 30.0
     max_packet_bytes: int = 1200  # UDP payload of a packet: the least that QUIC allows, it fits any path
+
+
+@dataclass(frozen=True, slots=True)
+class AckPolicy:
+    """When native packets that hold nothing but audio are acknowledged. Anything else is at once."""
+
+    CONTROL_MS: ClassVar[int] = (
+        25  # the delay that the repair of control data reckons with, whatever is promised
+    )
+
+    every: int  # at this many of them …
+    delay_ms: int  # … or when the oldest has waited this long
+    promised_ms: int  # what the peer is told: it must not take a packet for lost earlier
+
+
+# Ten packets are 200 ms of speech: one ACK where aioquic would send five to ten. A listener sends nothing
+# else, so ACKs are most of what a server receives; 600 ms is for those who hear a packet now and then.
+CLIENT_ACKS = AckPolicy(every=10, delay_ms=600, promised_ms=600)
+SERVER_ACKS = AckPolicy(every=10, delay_ms=20, promised_ms=25)
 
 
 @dataclass(slots=True)

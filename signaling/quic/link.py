@@ -9,7 +9,8 @@ from aioquic.quic import events as quic_events
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 
-from signaling.quic import private
+from signaling.quic import bridge
+from signaling.quic.carrier import carrier, client_side, server_side
 from signaling.quic.errors import TooSlow
 from signaling.quic.events import (
     CLOSE_DONE,
@@ -21,12 +22,16 @@ from signaling.quic.events import (
     Established,
     LinkEvent,
 )
+from signaling.quic.farewell import Farewell
 from signaling.quic.limits import Address, LinkLimits, LinkStats
+from signaling.quic.streams import CONTROL_STREAM, StreamGuard
+from spacecore._plane import Connection, Plane
 
 __all__ = ["Address", "Link", "LinkLimits", "LinkStats"]
 
-CONTROL_STREAM = 0
 NO_COMMON_PROTOCOL = 0x178  # TLS alert no_application_protocol as a QUIC error, RFC 9001 section 8.1
+PROTOCOL_VIOLATION = 0xA  # RFC 9000 section 20.1
+LIFE_PING = 0
 _REASON_BYTES = 200  # a longer reason does not fit in aioquic's close packet, which then raises
 
 
@@ -43,9 +48,14 @@ class Link:
     A stream's receive window is `max_stream_data_bytes` beyond what was delivered, so no peer makes us hold
     more of it; the connection's starts at `max_data_bytes` and grows. Data after a gap is held in at most
     `fragments` pieces.
+
+    With a plane, packets of audio and their acknowledgements are sealed and opened natively as soon as the
+    handshake is confirmed, and `connection` is what a fan-out sends by; without one aioquic does everything.
     """
 
-    def __init__(self, quic: QuicConnection, limits: LinkLimits, *, is_client: bool) -> None:
+    def __init__(
+        self, quic: QuicConnection, limits: LinkLimits, *, is_client: bool, acknowledges: bool = True
+    ) -> None:
         self.limits = limits
         self.stats = LinkStats()
         self.is_client = is_client
@@ -57,14 +67,12 @@ class Link:
         self._audio: deque[bytes] = deque()
         self._events: list[LinkEvent] = []
         self._cid_changes: list[tuple[bool, bytes]] = []
-        self._refused: set[int] = set()
+        self._guard = StreamGuard(quic, limits, self.stats, is_client=is_client)
         self._terminated = False
         self._ping_out = False
-        # A close packet may be lost: it is kept, and repeated while the peer still sends (RFC 9000 10.2.1).
-        self._close_packets: list[tuple[bytes, Address]] = []
-        self._close_answers = 0
-        self._repeat_close = False
-        private.limit_streams(quic, limits.peer_streams, limits.peer_streams)
+        self._farewell = Farewell()
+        self._carrier = carrier(quic, self.stats, acknowledges=acknowledges)
+        bridge.limit_streams(quic, limits.peer_streams, limits.peer_streams)
 
     @classmethod
     def accept(
@@ -74,19 +82,17 @@ class Link:
         *,
         original_cid: bytes,
         retry_cid: bytes | None = None,
-        connection_class: type[QuicConnection] = private.FixedWindows,
+        plane: Plane | None = None,
+        acknowledges: bool = True,
     ) -> Self:
         """The server's side of a connection whose first Initial is about to be given to `receive`.
 
         `original_cid` is the destination connection id of the client's very first Initial; `retry_cid` the id
-        that a Retry gave it, if there was one (RFC 9000 section 7.3).
+        that a Retry gave it, if there was one (RFC 9000 section 7.3). Where a fan-out also acknowledges what
+        this link has received, `acknowledges` is False. Raises PlaneError (`too_many_connections`).
         """
-        quic = connection_class(
-            configuration=configuration,
-            original_destination_connection_id=original_cid,
-            retry_source_connection_id=retry_cid,
-        )
-        return cls(quic, limits, is_client=False)
+        quic = server_side(configuration, original_cid, retry_cid, plane)
+        return cls(quic, limits, is_client=False, acknowledges=acknowledges)
 
     @classmethod
     def dial(
@@ -96,32 +102,51 @@ class Link:
         *,
         remote: Address,
         now_s: float,
-        connection_class: type[QuicConnection] = private.FixedWindows,
+        plane: Plane | None = None,
     ) -> Self:
         """The client's side: the handshake begins with the next `take_datagrams`."""
-        quic = connection_class(configuration=configuration)
+        quic = client_side(configuration, plane)
         link = cls(quic, limits, is_client=True)
         quic.connect(remote, link._advance(now_s))
         return link
 
     # Inputs
 
-    def receive(self, data: bytes, address: Address, now_s: float) -> None:
-        """Take one UDP payload. Bytes that are no packet of this connection change nothing."""
+    def receive(self, data: bytes, address: Address, now_s: float, *, native_first: bool = True) -> None:
+        """Take one UDP payload. Bytes that are no packet of this connection change nothing.
+
+        `native_first` is False for a packet that the native side has seen already and has not dealt with.
+        """
         now_s = self._advance(now_s)
         self.stats.packets_in += 1
         if self.closed is not None:
-            self._answer_closed()
+            if not self.closed.by_peer:
+                self._farewell.on_packet()
             return
-        self._quic.receive_datagram(data, address, now_s)
+        if self._terminated:
+            return
+        audio = self._carrier.receive(data, address, now_s, native_first=native_first)
+        if audio is None:
+            self.violated()
+            return
+        self.stats.audio_in += len(audio)
+        self._events += [Audio(datagram) for datagram in audio]
         self._collect()
 
     def on_timer(self, now_s: float) -> None:
         """To be called when `timer()` is due; earlier is harmless."""
         if self.timer() is None:
             return
-        self._quic.handle_timer(self._advance(now_s))
+        self._carrier.on_timer(self._advance(now_s))
         self._collect()
+
+    def violated(self) -> None:
+        """The native side has read an ACK of a packet that was never sent (RFC 9000 section 13.1): close."""
+        self.close(PROTOCOL_VIOLATION, "ACK of a packet that was never sent", transport=True)
+
+    def wake(self) -> None:
+        """aioquic has something to do that only the native side knew of, such as a key update."""
+        self._carrier.wake()
 
     def send_stream(self, data: bytes) -> bool:
         """Queue control data. False if there is no control stream (yet, or any more): nothing was queued.
@@ -131,9 +156,9 @@ class Link:
         """
         if self.closed is not None or not self.established:
             return False
-        if not self.is_client and CONTROL_STREAM not in private.streams(self._quic):
+        if not self.is_client and CONTROL_STREAM not in bridge.streams(self._quic):
             return False
-        backlog = private.backlog_bytes(self._quic, CONTROL_STREAM) + len(data)
+        backlog = bridge.backlog_bytes(self._quic, CONTROL_STREAM) + len(data)
         if backlog > self.limits.control_backlog_bytes:
             raise TooSlow(backlog, self.limits.control_backlog_bytes)
         self._quic.send_stream_data(CONTROL_STREAM, data)
@@ -148,7 +173,7 @@ class Link:
         if self.closed is not None or not self.established:
             self.stats.audio_unready += 1
             return False
-        if len(datagram) > private.largest_payload_bytes(self._quic):
+        if len(datagram) > bridge.largest_payload_bytes(self._quic):
             self.stats.audio_oversized += 1
             return False
         if len(self._audio) >= self.limits.audio_queue:
@@ -161,7 +186,7 @@ class Link:
         """Ask for a sign of life, which also keeps the path open; does nothing while one is on its way."""
         if self.established and self.closed is None and not self._ping_out:
             self._ping_out = True
-            self._quic.send_ping(0)
+            self._quic.send_ping(LIFE_PING)
 
     def close(self, code: int, reason: str = "", *, transport: bool = False) -> None:
         """Close with an application code (or a QUIC error code if `transport`). Only the first close counts.
@@ -183,26 +208,20 @@ class Link:
             self._end(closed)
         self._terminated = True
 
+    def forget(self) -> None:
+        """Nobody will call the link again: its place in the plane is free."""
+        self._terminated = True
+        self._carrier.forget()
+
     # Outputs
 
     def take_datagrams(self, now_s: float) -> list[tuple[bytes, Address]]:
         """The UDP payloads to send now, each with its destination, in order."""
-        quic = self._quic
-        if quic.get_peer_address() is None:
+        if self._terminated or self._quic.get_peer_address() is None:
             return []
-        now_s = self._advance(now_s)
+        packets = self._carrier.send(self._audio, self._advance(now_s))
         if self.closed is not None:
-            return self._closing_packets(now_s)
-        audio = self._audio
-        if audio:
-            self._hand_over(audio)
-            packets = quic.datagrams_to_send(now_s)
-            waiting = private.pending_datagrams(quic)
-            self.stats.audio_out -= len(waiting)
-            audio.extend(waiting)
-            waiting.clear()
-        else:
-            packets = quic.datagrams_to_send(now_s)
+            packets = self._farewell.packets(packets)
         self.stats.packets_out += len(packets)
         self._collect()
         return packets
@@ -225,7 +244,7 @@ class Link:
         """When `on_timer` wants to be called, or None."""
         if self._terminated or self._quic.get_peer_address() is None:
             return None
-        return self._quic.get_timer()
+        return self._carrier.timer()
 
     # What can be asked at any time
 
@@ -237,7 +256,12 @@ class Link:
     @property
     def heard_nothing(self) -> bool:
         """No packet of the peer was decrypted yet."""
-        return private.heard_nothing(self._quic)
+        return bridge.heard_nothing(self._quic)
+
+    @property
+    def connection(self) -> Connection | None:
+        """The native connection, for a fan-out; None without a plane."""
+        return self._carrier.connection
 
     @property
     def host_cid(self) -> bytes:
@@ -252,17 +276,17 @@ class Link:
     @property
     def peer_certificate_der(self) -> bytes | None:
         """The server's leaf certificate, on a client whose handshake is complete."""
-        return private.peer_certificate_der(self._quic)
+        return bridge.peer_certificate_der(self._quic)
 
     @property
     def max_audio_bytes(self) -> int:
         """The largest datagram that `send_audio` takes at present; 0 if the peer takes none."""
-        return private.largest_payload_bytes(self._quic)
+        return bridge.largest_payload_bytes(self._quic)
 
     @property
     def control_backlog_bytes(self) -> int:
         """Control data that the peer has not acknowledged."""
-        return private.backlog_bytes(self._quic, CONTROL_STREAM)
+        return bridge.backlog_bytes(self._quic, CONTROL_STREAM)
 
     @property
     def audio_waiting(self) -> int:
@@ -272,7 +296,7 @@ class Link:
     @property
     def rtt_s(self) -> float:
         """Smoothed round-trip time, 0 before the first sample."""
-        return private.smoothed_rtt_s(self._quic)
+        return bridge.smoothed_rtt_s(self._quic)
 
     # Inside
 
@@ -280,17 +304,6 @@ class Link:
         # aioquic encodes `now - time of arrival` as an unsigned number: a clock that steps back would raise.
         self._now_s = now_s = max(self._now_s, now_s)
         return now_s
-
-    def _hand_over(self, audio: deque[bytes]) -> None:
-        # The limit may have shrunk since the datagram was queued: the peer can change to a longer id.
-        largest = private.largest_payload_bytes(self._quic)
-        for datagram in audio:
-            if len(datagram) <= largest:
-                self._quic.send_datagram_frame(datagram)
-                self.stats.audio_out += 1
-            else:
-                self.stats.audio_oversized += 1
-        audio.clear()
 
     def _collect(self) -> None:
         """Turn aioquic's events into ours."""
@@ -307,9 +320,9 @@ class Link:
                 self._on_event(event)
             event = quic.next_event()
         if self.closed is None:
-            self._refuse_streams()
-            if private.fragments(quic) > self.limits.fragments:
-                self.close(CLOSE_PROTOCOL_ERROR, "a stream came in too many pieces; send it in order")
+            fault = self._guard.fault()
+            if fault is not None:
+                self.close(CLOSE_PROTOCOL_ERROR, fault)
         if self.closed is None:
             self._notice_ending()
 
@@ -321,7 +334,7 @@ class Link:
             if event.stream_id == CONTROL_STREAM:
                 self._on_control(event.data, event.end_stream)
         elif isinstance(event, quic_events.PingAcknowledged):
-            self._ping_out = False
+            self._ping_out &= event.uid != LIFE_PING
         elif isinstance(event, quic_events.HandshakeCompleted):
             self._on_handshake(event.alpn_protocol)
         elif (
@@ -344,29 +357,9 @@ class Link:
         self.established = True
         self._events.append(Established())
 
-    def _refuse_streams(self) -> None:
-        """Reset and count what the peer opened beside stream 0, also if no data of it has arrived yet."""
-        streams = private.streams(self._quic)
-        if len(streams) == (CONTROL_STREAM in streams):
-            return
-        by_peer = 1 if self.is_client else 0  # the lowest bit says who opened it, RFC 9000 section 2.1
-        foreign = {number for number in streams if number & 1 == by_peer and number != CONTROL_STREAM}
-        for stream_id in sorted(foreign - self._refused):
-            self.stats.streams_refused += 1
-            self._quic.stop_stream(stream_id, CLOSE_PROTOCOL_ERROR)
-            if not stream_id & 2:  # bidirectional: our half of it exists too
-                self._quic.reset_stream(stream_id, CLOSE_PROTOCOL_ERROR)
-        self._refused = foreign
-        if self.stats.streams_refused > self.limits.refused_streams:
-            self.close(
-                CLOSE_PROTOCOL_ERROR,
-                f"{self.stats.streams_refused} streams opened beside the control stream, "
-                f"more than the {self.limits.refused_streams} tolerated; use stream 0 only",
-            )
-
     def _notice_ending(self) -> None:
         """Report a close by the peer, by the idle timeout or for a violation as soon as it is decided."""
-        ending = private.ending(self._quic)
+        ending = bridge.ending(self._quic)
         if ending is None:
             return
         if ending.terminated and ending.reason == "Idle timeout":
@@ -380,20 +373,3 @@ class Link:
         self.closed = closed
         self._audio.clear()
         self._events.append(closed)
-
-    def _answer_closed(self) -> None:
-        """A packet after our close: the peer may not know. Repeat at the 1st, 2nd, 4th, 8th … such packet."""
-        if self.closed is not None and not self.closed.by_peer:
-            self._close_answers += 1
-            self._repeat_close = self._close_answers & (self._close_answers - 1) == 0
-
-    def _closing_packets(self, now_s: float) -> list[tuple[bytes, Address]]:
-        packets = self._quic.datagrams_to_send(now_s)
-        if packets:
-            self._close_packets = packets
-        elif self._repeat_close and not self._terminated:
-            packets = self._close_packets
-        self._repeat_close = False
-        self.stats.packets_out += len(packets)
-        self._collect()
-        return packets

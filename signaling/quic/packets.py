@@ -16,7 +16,7 @@ from aioquic.quic.packet import (
     encode_quic_version_negotiation,
     pull_quic_header,
 )
-from aioquic.quic.packet_builder import QuicPacketBuilder
+from aioquic.quic.packet_builder import PACKET_NUMBER_SEND_SIZE, QuicPacketBuilder
 
 __all__ = [
     "CID_BYTES",
@@ -26,6 +26,7 @@ __all__ = [
     "VERSIONS",
     "Initial",
     "LongHeader",
+    "datagram_payload_bytes",
     "long_header",
     "parse_initial",
     "refusal",
@@ -40,6 +41,8 @@ CONNECTION_REFUSED = 0x2  # RFC 9000 section 20.1
 INVALID_TOKEN = 0xB
 
 _CID_LIMIT_BYTES = 20
+_SHORT_HEADER_BYTES = 1 + PACKET_NUMBER_SEND_SIZE
+_AEAD_TAG_BYTES = 16  # of every cipher suite of TLS 1.3 that QUIC may use, RFC 9001 section 5.3
 
 
 class LongHeader(NamedTuple):
@@ -128,3 +131,19 @@ def refusal(initial: Initial, code: int) -> bytes:
     frame.push_uint_var(0)  # no reason phrase
     datagrams, _ = builder.flush()
     return datagrams[0]
+
+
+def datagram_payload_bytes(packet_bytes: int, cid_bytes: int, peer_frame_bytes: int) -> int:
+    """Bytes of the largest datagram payload that fits in one packet and in the peer's limit of a frame.
+
+    0 if the peer does not take datagrams. The packet: a short header (1 byte, the peer's connection id, the
+    packet number), one DATAGRAM frame (type, length, payload; RFC 9221 section 4) and the AEAD tag. With ids
+    of 8 bytes and packets of 1,200 this is 1,170.
+    """
+    if not peer_frame_bytes:
+        return 0
+    frame_bytes = min(packet_bytes - _SHORT_HEADER_BYTES - cid_bytes - _AEAD_TAG_BYTES, peer_frame_bytes)
+    for length_bytes, largest in ((1, 63), (2, 16383)):
+        if frame_bytes - 1 - length_bytes <= largest:
+            return max(frame_bytes - 1 - length_bytes, 0)
+    return frame_bytes - 5

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from signaling.quic.driver import LinkHandle
 from signaling.quic.events import Cause, Closed
+from signaling.quic.handle import LinkHandle
 from signaling.server.counts import Counts
 from signaling.server.session import Session
 

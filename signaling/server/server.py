@@ -15,9 +15,9 @@ from signaling.media import TICK_US, Audience, AudienceCounts, MediaRoom, Ticker
 from signaling.protocol import CloseCode
 from signaling.protocol.messages import Closing
 from signaling.quic.certificate import ServerCertificate, development_certificate, load_certificate
-from signaling.quic.driver import LinkHandle, LinkHandler
 from signaling.quic.endpoint import Listener, listen
 from signaling.quic.gate import GateLimits
+from signaling.quic.handle import LinkHandle, LinkHandler
 from signaling.quic.limits import Address, LinkLimits
 from signaling.server.actor import Surroundings
 from signaling.server.alarms import Alarms

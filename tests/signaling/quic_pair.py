@@ -11,17 +11,36 @@ from pathlib import Path
 
 from signaling.quic.certificate import ServerCertificate, Trust, development_certificate
 from signaling.quic.configuration import client_configuration, server_configuration
-from signaling.quic.driver import LinkHandle
 from signaling.quic.endpoint import Listener, connect
 from signaling.quic.events import Closed, ControlData, LinkEvent
 from signaling.quic.gate import GateLimits
+from signaling.quic.handle import LinkHandle
 from signaling.quic.limits import LinkLimits
 from signaling.quic.link import Link
 from signaling.quic.packets import parse_initial
+from spacecore._plane import Plane
 from tests.virtual.network import Impairment, Network
 
 SERVER = ("10.0.0.1", 4433)
 CLIENT = ("10.0.0.2", 5000)
+
+KINDS = {"aioquic": False, "native": True}
+_kind = {"native": False}
+
+
+def carry(kind: str) -> None:
+    """Have the pairs and houses made from now on carry audio by aioquic, or natively on both ends."""
+    _kind["native"] = KINDS[kind]
+
+
+def carried() -> bool:
+    """Whether that is natively."""
+    return _kind["native"]
+
+
+def planes(native: bool | None, connections: int) -> Plane | None:
+    """A plane, where audio is carried natively: as told, or as `carry` said last."""
+    return Plane(connections=connections) if (_kind["native"] if native is None else native) else None
 
 
 @cache
@@ -42,14 +61,19 @@ class Pair:
         server_limits: LinkLimits | None = None,
         alpn: str = "spaces/1",
         handshake: bool = True,
+        native: bool | None = None,
     ) -> None:
         self.now_s = 100.0
+        self.client_plane = planes(native, 1)
+        self.server_plane = planes(native, 1)
         self.client_limits = client_limits or LinkLimits()
         self.server_limits = server_limits or LinkLimits()
         configuration = client_configuration(
             "localhost", Trust(pin=certificate().fingerprint), self.client_limits, alpn
         )
-        self.client = Link.dial(configuration, self.client_limits, remote=SERVER, now_s=self.now_s)
+        self.client = Link.dial(
+            configuration, self.client_limits, remote=SERVER, now_s=self.now_s, plane=self.client_plane
+        )
         self.server: Link | None = None
         self.client_events: list[LinkEvent] = []
         self.server_events: list[LinkEvent] = []
@@ -105,7 +129,12 @@ class Pair:
             initial = parse_initial(data)
             assert initial is not None
             configuration = server_configuration(certificate(), self.server_limits)
-            self.server = Link.accept(configuration, self.server_limits, original_cid=initial.destination_cid)
+            self.server = Link.accept(
+                configuration,
+                self.server_limits,
+                original_cid=initial.destination_cid,
+                plane=self.server_plane,
+            )
         self.server.receive(data, CLIENT, self.now_s)
 
 
@@ -161,7 +190,12 @@ class House:
         self.clients: list[Recorder] = []
         self._make = make or (lambda handle: Recorder(handle, echo=True))
         self.listener = Listener(
-            shown or certificate(), self._on_link, gate=gate, limits=limits, clock=self.clock
+            shown or certificate(),
+            self._on_link,
+            gate=gate,
+            limits=limits,
+            clock=self.clock,
+            plane=planes(None, 1000),
         )
 
     async def __aenter__(self) -> House:
@@ -192,6 +226,7 @@ class House:
             timeout_s=timeout_s,
             clock=self.clock,
             open_transport=self.network.opener(host),
+            native=_kind["native"],
         )
         return self.clients[-1]
 

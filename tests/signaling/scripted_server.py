@@ -28,9 +28,9 @@ from signaling.protocol.messages import (
     StageSeat,
     Welcome,
 )
-from signaling.quic.driver import LinkHandle
 from signaling.quic.endpoint import Listener
 from signaling.quic.events import Closed
+from signaling.quic.handle import LinkHandle
 from tests.signaling.quic_pair import certificate
 from tests.virtual.loop import run
 from tests.virtual.network import Impairment, Network

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signaling.quic import private
+from signaling.quic import bridge
 from signaling.quic.errors import TooSlow
 from signaling.quic.events import Audio, Cause, Closed, ControlData, Established, LinkEvent
 from signaling.quic.limits import LinkLimits
-from tests.signaling.quic_pair import CLIENT, SERVER, Pair
+from tests.signaling.quic_pair import CLIENT, KINDS, SERVER, Pair, carried, carry
+
+
+@pytest.fixture(scope="module", autouse=True, params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Iterator[str]:
+    carry(request.param)
+    yield request.param
+    carry("aioquic")
 
 
 def frames(events: Sequence[LinkEvent]) -> list[bytes]:
@@ -73,7 +81,7 @@ def test_largest_datagram_passes_behind_an_acknowledgement_and_beside_control_da
 
 
 def test_a_datagram_that_no_longer_fits_does_not_block_those_behind() -> None:
-    pair = Pair()
+    pair = Pair(native=False)
     pair.run(0.1)
     assert pair.client.send_audio(bytes(pair.client.max_audio_bytes))
     assert pair.client.send_audio(b"next")
@@ -81,7 +89,7 @@ def test_a_datagram_that_no_longer_fits_does_not_block_those_behind() -> None:
     packets = pair.client.take_datagrams(pair.now_s)
     assert len(packets) == 1
     assert pair.client.stats.audio_oversized == 1
-    assert not private.pending_datagrams(pair.client._quic)
+    assert not bridge.pending_datagrams(pair.client._quic)
 
 
 @given(st.integers(1, 70_000), st.integers(1, 20))
@@ -110,7 +118,7 @@ def test_full_queue_drops_the_oldest_while_the_peer_stalls() -> None:
         assert pair.client.audio_waiting <= 10
         pair.pump()
         waiting_most = max(waiting_most, pair.client.audio_waiting)
-        assert not private.pending_datagrams(pair.client._quic)
+        assert not bridge.pending_datagrams(pair.client._quic)
     stats = pair.client.stats
     assert waiting_most == 10
     assert stats.audio_dropped == 200 - stats.audio_out - 10
@@ -298,7 +306,7 @@ def test_a_clock_that_steps_back_is_held() -> None:
 @given(st.binary(max_size=1500))
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_garbage_changes_nothing(data: bytes) -> None:
-    pair = GARBAGE_PAIR
+    pair = garbage_pair(carried())
     before = pair.accepted.stats.packets_in
     pair.accepted.receive(data, CLIENT, pair.now_s)
     pair.client.receive(data, SERVER, pair.now_s)
@@ -309,7 +317,9 @@ def test_garbage_changes_nothing(data: bytes) -> None:
     assert pair.accepted.take_events() == []
 
 
-GARBAGE_PAIR = Pair()
+@cache
+def garbage_pair(native: bool) -> Pair:
+    return Pair(native=native)
 
 
 def test_aioquic_is_quiet() -> None:

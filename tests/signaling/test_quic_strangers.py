@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
@@ -14,8 +14,15 @@ from signaling.quic.gate import GateLimits
 from signaling.quic.limits import LinkLimits
 from signaling.quic.link import Link
 from signaling.quic.packets import parse_initial
-from tests.signaling.quic_pair import CLIENT, SERVER, House, Pair
+from tests.signaling.quic_pair import CLIENT, KINDS, SERVER, House, Pair, carry
 from tests.virtual.loop import run
+
+
+@pytest.fixture(scope="module", autouse=True, params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Iterator[str]:
+    carry(request.param)
+    yield request.param
+    carry("aioquic")
 
 
 def tell(story: Callable[[], Coroutine[Any, Any, None]]) -> None:

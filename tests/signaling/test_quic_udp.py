@@ -13,8 +13,8 @@ import pytest
 import uvloop
 
 from signaling.quic.certificate import Trust
-from signaling.quic.driver import LinkHandle
 from signaling.quic.endpoint import Listener, connect, listen
+from signaling.quic.handle import LinkHandle
 from signaling.quic.udp import _late_s, open_udp
 from tests.signaling.quic_pair import Recorder, certificate
 

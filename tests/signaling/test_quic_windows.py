@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from aioquic.quic.stream import QuicStreamSender
 
 from signaling.quic.events import CLOSE_PROTOCOL_ERROR, Closed
-from tests.signaling.quic_pair import Pair
+from tests.signaling.quic_pair import KINDS, Pair, carry
+
+
+@pytest.fixture(scope="module", autouse=True, params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Iterator[str]:
+    carry(request.param)
+    yield request.param
+    carry("aioquic")
 
 
 def send_at(pair: Pair, offset: int, data: bytes) -> None:

@@ -91,7 +91,7 @@ HOMES = {
 CLI = ROOT / "signaling" / "cli"
 
 # The one module that may name private state of aioquic.
-PRIVATE_HOME = ROOT / "signaling" / "quic" / "private.py"
+PRIVATE_HOME = ROOT / "signaling" / "quic" / "bridge.py"
 
 
 def imports_below(package: str) -> list[Import]:
