@@ -1,0 +1,13 @@
+"""Types of spacecore._bundle."""
+
+from typing_extensions import Buffer
+
+__all__ = ["Bundler"]
+
+class Bundler:
+    def put(self, datagram: Buffer) -> bool: ...
+    @property
+    def frames(self) -> int: ...
+    @property
+    def is_pause(self) -> bool: ...
+    def take(self, frames: int) -> bytes | None: ...
