@@ -66,14 +66,6 @@ cdef class Space:
     talks, 0 for none.
     """
 
-    cdef space_t* _space
-    cdef out_t* _out
-    cdef encoder_config_t _config
-    cdef int64_t _serial
-    cdef dict _seats        # number -> seat_t* as the control thread sees it
-    cdef dict _taps         # tap_t* -> Tap
-    cdef list _retired      # (serial, seat_t* or 0, tap_t* or 0), oldest first
-
     def __cinit__(self, *, int bitrate_bps=48000, int complexity=9, bint fec=True, int loss_pct=0, int keep_alive_ms=5000):
         self._seats = {}
         self._taps = {}

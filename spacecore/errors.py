@@ -3,6 +3,7 @@
 SpacecoreError
 ├── OpusError          libopus refused or failed; `status` is its error number
 │   └── OpusLibraryError   no usable libopus was found
+├── MediaError         rooms and connections: a bound is reached, a room is closed, nobody drives the media
 ├── PacketError        bytes that are no datagram of this protocol (also a ValueError)
 ├── PlaneError         the native data plane: no libcrypto, keys or numbers that cannot be taken
 └── SeatError          a seat that does not exist, exists already, or is of another kind
@@ -10,7 +11,15 @@ SpacecoreError
 
 from __future__ import annotations
 
-__all__ = ["OpusError", "OpusLibraryError", "PacketError", "PlaneError", "SeatError", "SpacecoreError"]
+__all__ = [
+    "MediaError",
+    "OpusError",
+    "OpusLibraryError",
+    "PacketError",
+    "PlaneError",
+    "SeatError",
+    "SpacecoreError",
+]
 
 
 class SpacecoreError(Exception):
@@ -34,6 +43,10 @@ class OpusError(SpacecoreError):
 
 class OpusLibraryError(OpusError):
     """No usable libopus was found; the message names every place that was tried."""
+
+
+class MediaError(SpacecoreError):
+    """Rooms and connections: a bound is reached, a room is closed, or nobody drives the media side."""
 
 
 class PacketError(SpacecoreError, ValueError):
