@@ -27,9 +27,14 @@ from tests.packaging.page import ROOT, blocks
 pytestmark = pytest.mark.timeout(300)  # compiles everything, on a machine that may be busy
 
 OUTSIDE = ROOT / "tests" / "packaging" / "outside"
-UNITS = sorted(path.stem for path in (ROOT / "spacecore").glob("*.pyx"))
+PACKAGES = ("spacecore", "signaling")
+UNITS = {
+    path.relative_to(ROOT).with_suffix("").as_posix()
+    for name in PACKAGES
+    for path in (ROOT / name).rglob("*.pyx")
+}
 SHIPPED_FOLDERS = ("spacecore", "signaling", "bench", "docs", "tests")
-NATIVE = (".pyx", ".pxd", ".pxi", ".pyi")
+NATIVE = (".pyx", ".pxd", ".pxi", ".pyi", ".c", ".h")
 # How fast the code runs is not the question here.
 QUICK = {
     "SPACECORE_CFLAGS": "-O1 -g0",
@@ -60,7 +65,7 @@ def sdist(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sdist")
     # From a copy: building writes metadata and C into its tree, while other tests read this one.
     tree = folder / "tree"
-    skip = shutil.ignore_patterns("*.so", "*.c", "__pycache__", "*.egg-info")
+    skip = shutil.ignore_patterns("*.so", "__pycache__", "*.egg-info")
     for name in SHIPPED_FOLDERS:
         shutil.copytree(ROOT / name, tree / name, ignore=skip)
     for path in ROOT.iterdir():
@@ -120,20 +125,27 @@ def metadata_of(wheel: Path) -> Message:
         return Parser().parsestr(archive.read(name).decode())
 
 
+def native_sources() -> set[str]:
+    """What is compiled, and what others compile against, as it is named in an archive."""
+    found = (path for name in PACKAGES for path in (ROOT / name).rglob("*"))
+    return {path.relative_to(ROOT).as_posix() for path in found if path.suffix in NATIVE}
+
+
 def test_the_sdist_has_the_sources_and_nothing_built(sdist):
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    sources = {f"spacecore/{path.name}" for path in (ROOT / "spacecore").iterdir() if path.suffix in NATIVE}
-    assert sources - names == set()
+    assert native_sources() - names == set()
     assert {"setup.py", "pyproject.toml", "Makefile", "LICENSE", "docs/embedding.md"} - names == set()
-    assert [name for name in names if name.endswith((".c", ".so", ".pyc")) or name.startswith("build/")] == []
+    assert [name for name in names if name.endswith((".so", ".pyc")) or name.startswith("build/")] == []
+    written = {name for name in native_sources() if name.endswith(".c")}
+    shipped = {name for name in names if name.endswith(".c") and name.startswith(PACKAGES)}
+    assert shipped == written, "what Cython makes is made again"
 
 
 def test_the_wheel_has_all_that_an_embedder_and_a_server_need(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    wanted = {f"spacecore/{path.name}" for path in (ROOT / "spacecore").iterdir() if path.suffix in NATIVE}
-    wanted |= {"spacecore/py.typed", "signaling/py.typed"}
+    wanted = native_sources() | {"spacecore/py.typed", "signaling/py.typed"}
     migrations = ROOT / "signaling" / "store" / "migrations"
     wanted |= {
         path.relative_to(ROOT).as_posix()
@@ -142,8 +154,7 @@ def test_the_wheel_has_all_that_an_embedder_and_a_server_need(wheel):
     }
     assert any("versions/" in name for name in wanted)
     assert wanted - names == set()
-    built = {name.partition("/")[2].partition(".")[0] for name in names if name.endswith(".so")}
-    assert built == set(UNITS)
+    assert {name.partition(".")[0] for name in names if name.endswith(".so")} == UNITS
     roots = {name.partition("/")[0] for name in names}
     assert {root for root in roots if not root.endswith(".dist-info")} == {"spacecore", "signaling"}
 
