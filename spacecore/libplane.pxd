@@ -87,10 +87,7 @@ cdef extern from "plane/whole.h" nogil:
         uint8_t muted
         uint8_t bundle
         uint8_t lossy
-        uint8_t has_last
-        uint16_t last_seq
         int64_t lossy_until_us
-        int64_t tokens
         int64_t tokens_us
 
     ctypedef struct aead_t:

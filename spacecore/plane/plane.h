@@ -102,11 +102,8 @@ typedef struct {
     uint8_t muted;
     uint8_t bundle;                 /* most frames in one datagram, 1 to 3 */
     uint8_t lossy;                  /* loss was above 2 %: single frames until it has stayed away */
-    uint8_t has_last;
-    uint16_t last_seq;              /* of the last frame sent to it */
     int64_t lossy_until_us;
-    int64_t tokens;                 /* of its uplink bucket, in µ-datagrams */
-    int64_t tokens_us;
+    int64_t tokens_us;              /* its uplink bucket: when it will be full again */
 } listener_t;
 
 typedef struct conn {
@@ -146,7 +143,6 @@ typedef struct conn {
     uint64_t window[2];             /* bit i: largest seen - i */
     int64_t window_top;
     int32_t n_ranges;
-    range_t ranges[PLANE_RANGES];   /* ascending */
     int32_t ack_pending;            /* ack-eliciting packets that wait for an ACK */
     int32_t received_since_ack;
     int64_t ack_due_us;             /* when the ACK must leave, INT64_MAX: none owed */
@@ -157,17 +153,21 @@ typedef struct conn {
 
     /* loss and congestion of native packets */
     uint64_t sent_head, sent_tail;  /* a FIFO in order of packet number */
-    sent_t sent[PLANE_SENT];
     int64_t in_flight_bytes;
     int64_t smoothed_rtt_us, rtt_variance_us, least_rtt_us, latest_rtt_us;   /* smoothed 0: no sample yet */
     int64_t window_bytes;           /* congestion window of the other stack, 0: none */
     int64_t lost_sent_us;           /* when the packet lost last had been sent */
     int64_t probed_us;
+    int32_t given_up;               /* times in a row that packets were given up without any ACK */
     int64_t other_first_pn;         /* oldest packet of the other stack in flight, INT64_MAX: none; ACKs from there on are its business too */
 
     conn_counts_t counts;
     uint8_t wants_key_update;       /* the sending key is near its limit */
     uint8_t notified;               /* NOTICE_* bits that were queued and not taken yet; media's */
+
+    /* Last, so that all above is close together: a fan-out goes through thousands of connections. */
+    range_t ranges[PLANE_RANGES];   /* ascending */
+    sent_t sent[PLANE_SENT];
 } conn_t;
 
 typedef struct {                    /* counters of a plane; they only grow */

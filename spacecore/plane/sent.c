@@ -8,7 +8,9 @@ enum {
     /* Speech is not made slower by a smaller window, only broken. 16 KiB is a second of 128 kbit/s: less is never the
      * limit, and a peer that stays silent for longer gets one packet in each probe timeout. */
     LEAST_WINDOW_BYTES = 16 * 1024,
-    GIVEN_UP_TIMEOUTS = 3
+    GIVEN_UP_TIMEOUTS = 3,
+    MOST_DOUBLINGS = 6,
+    LONGEST_PROBE_US = 500000               /* a path that comes back is found within this */
 };
 
 static sent_t *at(conn_t *conn, uint64_t index) { return &conn->sent[index % PLANE_SENT]; }
@@ -104,6 +106,7 @@ int conn_acked(conn_t *conn, int64_t first, int64_t last, int is_largest, int64_
     }
     if (last > conn->largest_acked)
         conn->largest_acked = last;
+    conn->given_up = 0;
     return 0;
 }
 
@@ -136,22 +139,32 @@ int conn_may_send(conn_t *conn, int bytes, int64_t now_us) {
     int64_t window_bytes = conn->window_bytes > LEAST_WINDOW_BYTES ? conn->window_bytes : LEAST_WINDOW_BYTES;
     if (conn->in_flight_bytes + bytes <= window_bytes)
         return 1;
+    /* Each time that nothing at all is acknowledged the patience doubles: a peer that is gone is sent ever less. */
     int64_t timeout_us = conn_probe_timeout_us(conn);
+    int64_t patience_us = (GIVEN_UP_TIMEOUTS * timeout_us) << conn->given_up;
+    int gave_up = 0;
     for (uint64_t i = conn->sent_head; i < conn->sent_tail; i++) {
         sent_t *sent = at(conn, i);
-        if (now_us - sent->sent_us <= GIVEN_UP_TIMEOUTS * timeout_us)
+        if (now_us - sent->sent_us <= patience_us)
             break;
-        if (sent->state == SENT_IN_FLIGHT)
+        if (sent->state == SENT_IN_FLIGHT) {
             settle(conn, sent, 1);
+            gave_up = 1;
+        }
     }
     forget_settled(conn);
+    if (gave_up && conn->given_up < MOST_DOUBLINGS)
+        conn->given_up++;
     if (conn->in_flight_bytes + bytes <= window_bytes)
         return 1;
     /* Where the tail of what was sent is lost no ACK would ever come: one packet in each timeout asks for one. */
     int64_t since_us = conn->sent_head < conn->sent_tail ? at(conn, conn->sent_head)->sent_us : 0;
     if (conn->probed_us > since_us)
         since_us = conn->probed_us;
-    if (now_us - since_us >= timeout_us) {
+    int64_t pause_us = timeout_us << conn->given_up;
+    if (pause_us > LONGEST_PROBE_US)
+        pause_us = timeout_us > LONGEST_PROBE_US ? timeout_us : LONGEST_PROBE_US;
+    if (now_us - since_us >= pause_us) {
         conn->probed_us = now_us;
         return 1;
     }

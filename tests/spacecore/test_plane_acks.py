@@ -259,6 +259,25 @@ def test_a_lost_tail_does_not_silence_audio():
     assert peer.connection.stats.window_dropped > 0
 
 
+def test_a_peer_that_never_acknowledges_is_sent_ever_less_until_it_does():
+    peer = Peer()
+    sent = [0] * 60
+    for second in range(60):
+        for tick in range(50):
+            now_us = T0_US + second * 1_000_000 + tick * 20 * MS_US
+            sent[second] += peer.connection.seal(bytes(150), now_us) is not None
+    assert sum(sent[:2]) > 80
+    assert sum(sent[10:30]) < 0.5 * 20 * 50
+    assert sum(sent[30:]) < 0.2 * 30 * 50
+    assert all(sent[second] + sent[second + 1] for second in range(59))  # one asks, again and again
+    last = peer.connection.packet_number - 1
+    assert peer.acknowledge([(last, last)], now_us) == DONE
+    assert (
+        sum(peer.connection.seal(bytes(150), now_us + tick * 20 * MS_US) is not None for tick in range(50))
+        == 50
+    )
+
+
 def test_the_window_of_the_other_stack_widens_that_of_audio_and_never_narrows_it():
     narrow, wide = Peer(), Peer()
     narrow.connection.set_others(window_bytes=2400)
