@@ -8,9 +8,9 @@ __all__ = ["ConfigError"]
 class ConfigError(ValueError):
     """The server does not start with this configuration. The message says value, limit and remedy.
 
-    `code` is stable: unknown_key, wrong_type, out_of_range, file_unreadable, not_toml, development_exposed,
-    certificate_missing, token_keys_missing, data_dir_unusable, key_unreadable. `key` names the setting
-    (`listen.port`).
+    `code` is stable: unknown_key, wrong_type, out_of_range, not_a_choice, file_unreadable, not_toml,
+    development_exposed, certificate_missing, token_keys_missing, data_dir_unusable, key_unreadable. `key`
+    names the setting (`listen.port`).
     """
 
     def __init__(self, code: str, key: str, message: str) -> None:

@@ -9,7 +9,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from signaling.config.errors import ConfigError
 from signaling.config.tree import (
@@ -145,12 +145,22 @@ def _path(base: Path, path: str | Path) -> Path:
 
 def _parse(key: str, text: str) -> object:
     """Text of the environment or of a flag, made what the tree holds."""
+    if typing.get_origin(SETTINGS[key]) is Literal:
+        return _choice(key, text, typing.get_args(SETTINGS[key]))
     reader = _READERS[_plain(SETTINGS[key])]
     try:
         return _shape(key, reader(text), Path())
     except ValueError as error:
         # The text itself is not repeated: it may be a secret in the wrong place.
         raise ConfigError("wrong_type", key, f"what is given is no {error}; write one") from None
+
+
+def _choice(key: str, text: str, choices: tuple[object, ...]) -> object:
+    for choice in choices:
+        if text == str(choice):
+            return choice
+    words = ", ".join(str(choice) for choice in choices)
+    raise ConfigError("not_a_choice", key, f"what is given is none of {len(choices)} choices; write {words}")
 
 
 def _plain(hint: Any) -> Any:

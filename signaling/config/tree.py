@@ -8,7 +8,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from signaling.config.errors import ConfigError
 
@@ -45,7 +45,19 @@ class _Section:
                 )
 
 
+def _check_choice(key: str, value: object, choices: tuple[object, ...]) -> None:
+    """Raises ConfigError (`not_a_choice`) for what is none of these words and numbers."""
+    # True equals 1 to Python, not to people.
+    if not any(value == choice and type(value) is type(choice) for choice in choices):
+        words = ", ".join(str(choice) for choice in choices)
+        given = value if isinstance(value, str | int | float) else _given(value)
+        raise ConfigError("not_a_choice", key, f"{given} is none of {len(choices)} choices; write {words}")
+
+
 def _check_type(key: str, value: object, wanted: Any) -> None:
+    if typing.get_origin(wanted) is Literal:
+        _check_choice(key, value, typing.get_args(wanted))
+        return
     allowed = typing.get_args(wanted) if isinstance(wanted, types.UnionType) else (wanted,)
     for kind in allowed:
         origin = typing.get_origin(kind) or kind
@@ -173,9 +185,17 @@ class LimitsConfig(_Section):
 
 @dataclass(frozen=True)
 class MediaConfig(_Section):
-    """How every room is mixed and encoded; see `spacecore.Space`."""
+    """How every room is mixed and encoded (see `spacecore.Space`), and how its audio is sent.
+
+    `plane` says what carries audio: our own packets in a thread without the interpreter, or aioquic's.
+    `bundle` is the most frames in one datagram for those who only listen and whose client takes as many;
+    "auto" is one up to `bundle_above` listeners in the room, two beyond. On aioquic it is always one.
+    """
 
     section: ClassVar[str] = "media"
+    plane: Literal["native", "aioquic"] = "native"
+    bundle: Literal["auto", 1, 2, 3] = "auto"
+    bundle_above: int = _number(200, 0, 1_000_000)
     bitrate_bps: int = _number(48_000, 6_000, 256_000)
     complexity: int = _number(9, 0, 10)
     fec: bool = True

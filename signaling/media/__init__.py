@@ -1,19 +1,27 @@
-"""Media: when rooms tick, what a room is to the server, and who is sent what it mixes."""
+"""Media: when rooms tick, what a room is to the server, and who is sent what it mixes; on either plane."""
 
 from __future__ import annotations
 
-from signaling.media.audience import Audience, AudienceCounts, MixedFrame, Outlet, Subscriber
-from signaling.media.room import MediaRoom
+from signaling.media.audience import Audience, AudienceCounts, MixedFrame, Outlet, Sender, Subscriber
+from signaling.media.figures import Figures, no_figures
+from signaling.media.room import MediaRoom, PlainRoom
+from signaling.media.rooms import PlainRooms, Rooms
 from signaling.media.ticker import TICK_US, Ticker, TickerCounts
 
 __all__ = [
     "TICK_US",
     "Audience",
     "AudienceCounts",
+    "Figures",
     "MediaRoom",
     "MixedFrame",
     "Outlet",
+    "PlainRoom",
+    "PlainRooms",
+    "Rooms",
+    "Sender",
     "Subscriber",
     "Ticker",
     "TickerCounts",
+    "no_figures",
 ]

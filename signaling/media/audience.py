@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-__all__ = ["FULL", "Audience", "AudienceCounts", "MixedFrame", "Outlet", "Subscriber"]
+if TYPE_CHECKING:
+    from spacecore._plane import Connection
+
+__all__ = ["FULL", "Audience", "AudienceCounts", "MixedFrame", "Outlet", "Sender", "Subscriber"]
 
 FULL = -1
 """The audience of everyone who hears the full mix, as `spacecore.FULL`."""
 
 
-class Subscriber(Protocol):
+class Sender(Protocol):
     """Anything that takes datagrams. It never raises, and False means that this one was not taken."""
 
-    def send_audio(self, datagram: bytes) -> bool: ...
+    @property
+    def send_audio(self) -> Callable[[bytes], bool]: ...
+
+
+class Subscriber(Sender, Protocol):
+    """Somebody inside a Space, as a room reaches them."""
+
+    @property
+    def connection(self) -> Connection | None:
+        """Their connection on the native plane; without one `send_audio` is used."""
+
+    @property
+    def bundle(self) -> int:
+        """The most frames that they take in one datagram while they only listen, 1 to 3."""
 
 
 class MixedFrame(NamedTuple):
@@ -48,7 +64,7 @@ class AudienceCounts:
 
 
 class Audience:
-    """The people of one Space on this server. **The fan-out set is the roster: nobody else hears.**
+    """People of one Space whom the loop sends to. **The fan-out set is the roster: nobody else hears.**
 
     `enter`, `seat` and `leave` take effect with the next frame. Listeners and people on stage are held apart,
     so that a frame for 10,000 listeners asks nothing of each.
@@ -65,13 +81,18 @@ class Audience:
     def __len__(self) -> int:
         return len(self._listeners) + len(self._seated)
 
-    def __contains__(self, user: str) -> bool:
+    def __contains__(self, user: object) -> bool:
         return user in self._listeners or user in self._seat_of
 
-    def enter(self, user: str, subscriber: Subscriber) -> None:
-        """`user` hears the full mix over `subscriber` from now on, and over no other one."""
+    @property
+    def users(self) -> frozenset[str]:
+        """Who is sent something."""
+        return frozenset(self._listeners) | frozenset(self._seat_of)
+
+    def enter(self, user: str, sender: Sender) -> None:
+        """`user` hears the full mix over `sender` from now on, and over no other one."""
         self.leave(user)
-        self._listeners[user] = subscriber.send_audio
+        self._listeners[user] = sender.send_audio
 
     def seat(self, user: str, seat: int | None) -> None:
         """`user`, who is inside, is in this seat from now on, or (None) among the listeners."""

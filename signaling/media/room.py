@@ -1,14 +1,15 @@
-"""MediaRoom: one Space's native room as the server sees it, with its outlets and its acknowledgements."""
+"""MediaRoom: one Space's room as the server sees it, on whichever plane: seats, people, outlets, serials."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from signaling.media.audience import MixedFrame, Outlet
+from signaling.media.audience import Audience, AudienceCounts, MixedFrame, Outlet, Subscriber
 
-__all__ = ["Engine", "EngineTick", "MediaRoom"]
+__all__ = ["Engine", "EngineTick", "MediaRoom", "PlainRoom", "Seats"]
 
 
 class EngineTick(Protocol):
@@ -22,33 +23,82 @@ class EngineTick(Protocol):
     def applied(self) -> int: ...
 
 
-class Engine(Protocol):
-    """What is used of `spacecore.Space`."""
+class Seats(Protocol):
+    """What is used of `spacecore.Space` by whoever asks for changes; each returns its serial."""
 
     def add_seat(self, seat: int) -> int: ...
     def remove_seat(self, seat: int) -> int: ...
     def mute(self, seat: int, muted: bool = True) -> int: ...
+
+
+class Engine(Seats, Protocol):
+    """What is used of `spacecore.Space` by whoever ticks it too."""
+
     def put(self, seat: int, datagram: bytes, now_us: int) -> str: ...
     def tick(self, now_us: int) -> EngineTick: ...
 
 
-class MediaRoom:
-    """Seats in, frames out. One loop calls everything; changes take effect with the next tick.
+class MediaRoom(ABC):
+    """Seats and people in, frames out. **The fan-out set is the roster: nobody else hears.**
 
-    Every live room ticks, also one without seats: the tick is where the engine applies what was asked, and
-    counts the time to the next keep-alive. Without anybody audible it costs a few microseconds.
+    One loop calls everything. `enter`, `seat` and `leave` take effect at once: after `leave` nothing more is
+    sent to that person. Changes of seats take effect with the next tick, and `when_applied` tells.
     """
 
-    __slots__ = ("_engine", "_outlets", "_space", "_waiting", "applied", "is_closed")
+    __slots__ = ("_outlets", "_seats", "_waiting", "applied", "is_closed", "space")
 
-    def __init__(self, space: bytes, engine: Engine) -> None:
-        self._space = space
-        self._engine = engine
+    def __init__(self, space: bytes, seats: Seats) -> None:
+        self.space = space
+        self._seats = seats
         self._outlets: list[Outlet] = []
         self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
         self.applied = 0
-        """Serial of the last change that a tick has applied."""
+        """Serial of the last change that is known to be in effect."""
         self.is_closed = False
+
+    # Seats
+
+    def add_seat(self, seat: int, *, muted: bool = False) -> int:
+        """A new stream begins in this seat; returns the change's serial. Raises spacecore.SpacecoreError."""
+        serial = self._seats.add_seat(seat)
+        return self._seats.mute(seat, True) if muted else serial
+
+    def remove_seat(self, seat: int) -> int:
+        """The stream in this seat is over; returns the serial of the change. Raises spacecore.SeatError."""
+        return self._seats.remove_seat(seat)
+
+    def mute(self, seat: int, muted: bool) -> int:
+        """Fade a seat out or in; returns the serial of the change. Raises spacecore.SeatError."""
+        return self._seats.mute(seat, muted)
+
+    @abstractmethod
+    def put(self, seat: int, datagram: bytes, now_us: int) -> str:
+        """A datagram from the person in `seat`; returns a word for what became of it."""
+
+    # People
+
+    @property
+    @abstractmethod
+    def listening(self) -> frozenset[str]:
+        """Who is sent what is mixed."""
+
+    @abstractmethod
+    def enter(self, user: str, subscriber: Subscriber) -> None:
+        """`user` hears the full mix over `subscriber` from now on, and over no other one."""
+
+    @abstractmethod
+    def seat(self, user: str, seat: int | None) -> None:
+        """`user`, who is inside, is in this seat from now on, or (None) among the listeners."""
+
+    @abstractmethod
+    def leave(self, user: str) -> None:
+        """`user` is sent nothing more. Leaving twice does nothing."""
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Nobody is sent anything more."""
+
+    # Outlets
 
     def subscribe(self, outlet: Outlet) -> None:
         """Publish every frame there too, from the next tick on."""
@@ -58,33 +108,7 @@ class MediaRoom:
         """Publish there no more. ValueError if it was not subscribed."""
         self._outlets.remove(outlet)
 
-    def add_seat(self, seat: int, *, muted: bool = False) -> int:
-        """A new stream begins in this seat; returns the change's serial. Raises spacecore.SpacecoreError."""
-        serial = self._engine.add_seat(seat)
-        return self._engine.mute(seat, True) if muted else serial
-
-    def remove_seat(self, seat: int) -> int:
-        """The stream in this seat is over; returns the serial of the change. Raises spacecore.SeatError."""
-        return self._engine.remove_seat(seat)
-
-    def mute(self, seat: int, muted: bool) -> int:
-        """Fade a seat out or in; returns the serial of the change. Raises spacecore.SeatError."""
-        return self._engine.mute(seat, muted)
-
-    def put(self, seat: int, datagram: bytes, now_us: int) -> str:
-        """A datagram from the person in `seat`; returns the engine's word for what became of it."""
-        return self._engine.put(seat, datagram, now_us)
-
-    def tick(self, now_us: int) -> None:
-        """20 ms of the room: mix, publish, and call whoever waits for a change that now has been applied."""
-        tick = self._engine.tick(now_us)
-        for audience, datagram in tick.packets:
-            frame = MixedFrame(self._space, audience, datagram, tick.excluded)
-            for outlet in self._outlets:
-                outlet.publish(frame)
-        self.applied = tick.applied
-        while self._waiting and self._waiting[0][0] <= tick.applied:
-            self._waiting.popleft()[1]()
+    # Time
 
     def when_applied(self, serial: int, call: Callable[[], None]) -> None:
         """Call once the change `serial` is in effect: at once, or after a tick. Serials must not decrease.
@@ -99,6 +123,68 @@ class MediaRoom:
     def close(self) -> None:
         """No tick and no frame any more; whoever waits is called, as nothing is mixed."""
         self.is_closed = True
+        self.clear()
         self._outlets.clear()
         while self._waiting:
             self._waiting.popleft()[1]()
+
+    # For the kinds of room
+
+    def _publish(self, audience: int, datagram: bytes, excluded: frozenset[int]) -> None:
+        frame = MixedFrame(self.space, audience, datagram, excluded)
+        for outlet in self._outlets:
+            outlet.publish(frame)
+
+    def _has_applied(self, serial: int) -> None:
+        """Call whoever waits for a change that now is in effect."""
+        self.applied = max(self.applied, serial)
+        while self._waiting and self._waiting[0][0] <= self.applied:
+            self._waiting.popleft()[1]()
+
+
+class PlainRoom(MediaRoom):
+    """A room that the loop ticks, whose people the loop sends to.
+
+    Every live room ticks, also one without seats: the tick is where the engine applies what was asked, and
+    counts the time to the next keep-alive. Without anybody audible it costs a few microseconds.
+    """
+
+    __slots__ = ("_audience", "_engine")
+
+    def __init__(self, space: bytes, engine: Engine, counts: AudienceCounts | None = None) -> None:
+        super().__init__(space, engine)
+        self._engine = engine
+        self._audience = Audience(counts or AudienceCounts())
+        self.subscribe(self._audience)
+
+    @property
+    def listening(self) -> frozenset[str]:
+        """Who is sent what is mixed."""
+        return self._audience.users
+
+    def enter(self, user: str, subscriber: Subscriber) -> None:
+        """As MediaRoom says."""
+        self._audience.enter(user, subscriber)
+
+    def seat(self, user: str, seat: int | None) -> None:
+        """As MediaRoom says."""
+        self._audience.seat(user, seat)
+
+    def leave(self, user: str) -> None:
+        """As MediaRoom says."""
+        self._audience.leave(user)
+
+    def clear(self) -> None:
+        """As MediaRoom says."""
+        self._audience.clear()
+
+    def put(self, seat: int, datagram: bytes, now_us: int) -> str:
+        """A datagram from the person in `seat`; returns the engine's word for what became of it."""
+        return self._engine.put(seat, datagram, now_us)
+
+    def tick(self, now_us: int) -> None:
+        """20 ms of the room: mix, publish, and call whoever waits for a change that now has been applied."""
+        tick = self._engine.tick(now_us)
+        for audience, datagram in tick.packets:
+            self._publish(audience, datagram, tick.excluded)
+        self._has_applied(tick.applied)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from signaling.quic.events import Cause, Closed
 from signaling.quic.handle import LinkHandle
 from signaling.server.counts import Counts
 from signaling.server.session import Session
+
+if TYPE_CHECKING:
+    from spacecore._plane import Connection as PlaneConnection
 
 __all__ = ["Connection"]
 
@@ -38,6 +42,11 @@ class Connection:
     def number(self) -> int:
         """Unique within the server, never used again."""
         return self._handle.number
+
+    @property
+    def connection(self) -> PlaneConnection | None:
+        """The link's connection on the native plane."""
+        return self._handle.connection
 
     @property
     def handle(self) -> LinkHandle:

@@ -40,13 +40,6 @@ class Counts:
     replaced: int = 0
     events: int = 0  # messages that one event became, one for each person it went to
     listened_us: int = 0  # time people spent in rooms, added up
-    tick_us: int = 0  # time spent in ticks: mixing and fan-out
-
-    decodes: int = 0  # of rooms that are closed; statistics() adds those of live ones
-    encodes: int = 0
-    buffered: int = 0  # frames out of speakers' jitter buffers
-    buffer_delay_us: int = 0  # of these, the sum of their delays there …
-    buffer_target_us: int = 0  # … and of the delays aimed at
     audio_dropped: int = 0  # of connections that are closed: dropped as the oldest of a full queue
     audio_oversized: int = 0
     streams_refused: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from signaling.media import Audience, MediaRoom
+from signaling.media import MediaRoom
 from signaling.protocol import CloseCode
 from signaling.protocol import messages as wire
 from signaling.protocol.wire import encode
@@ -38,20 +38,18 @@ log = logging.getLogger(__name__)
 class Hall:
     """Carries out what the rules decided. **Mix, roster and connection change in the same step.**
 
-    Nothing here decides or awaits. One actor owns it; the ticker calls `tick`.
+    Nothing here decides or awaits. One actor owns it.
     """
 
-    __slots__ = ("_counts", "_members", "audience", "bulletin", "last_removal", "room")
+    __slots__ = ("_counts", "_members", "bulletin", "last_removal", "room")
 
-    def __init__(self, room: MediaRoom, audience: Audience, bulletin: Bulletin, counts: Counts) -> None:
+    def __init__(self, room: MediaRoom, bulletin: Bulletin, counts: Counts) -> None:
         self.room = room
-        self.audience = audience
         self.bulletin = bulletin
         self.last_removal = 0
         """The mixer's serial of the last seat that was taken out."""
         self._counts = counts
         self._members: dict[str, Session] = {}
-        room.subscribe(audience)
 
     def __len__(self) -> int:
         return len(self._members)
@@ -69,9 +67,9 @@ class Hall:
             before.close(CloseCode.replaced, "you joined this Space over a newer connection")
         self._members[user] = session
         session.place = place
-        self.audience.enter(user, session)
+        self.room.enter(user, session)
         if place.seat is not None:
-            self.audience.seat(user, place.seat)
+            self.room.seat(user, place.seat)
 
     def carry(self, effect: Effect) -> None:
         """Carry out one effect; Entered is `enter`, and what is only for the store is passed over."""
@@ -112,7 +110,7 @@ class Hall:
     # One effect each
 
     def _leave(self, user: str) -> Session | None:
-        self.audience.leave(user)
+        self.room.leave(user)
         session = self._members.pop(user, None)
         if session is not None:
             session.place = None
@@ -137,7 +135,7 @@ class Hall:
             return
         if session is not None and session.place is not None:
             session.place.seat, session.place.muted = effect.seat, effect.muted
-            self.audience.seat(effect.user, effect.seat)
+            self.room.seat(effect.user, effect.seat)
 
     def _mute(self, effect: SeatMuted) -> None:
         session = self._members.get(effect.user)
@@ -152,7 +150,7 @@ class Hall:
         session = self._members.get(effect.user)
         if session is not None and session.place is not None:
             session.place.seat, session.place.muted = None, False
-            self.audience.seat(effect.user, None)
+            self.room.seat(effect.user, None)
         try:
             self.last_removal = self.room.remove_seat(effect.seat)
         except SpacecoreError as error:
@@ -166,7 +164,6 @@ class Hall:
 
     def _end(self, reason: str) -> None:
         members, self._members = self._members, {}
-        self.audience.clear()
         self.room.close()
         data = encode(wire.Ended(self.bulletin.next_serial(), reason))
         self._counts.events += len(members)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from signaling.config import ServerConfig, prepare_data_dir
-from signaling.media import TICK_US, Audience, AudienceCounts, MediaRoom, Ticker
+from signaling.media import PlainRooms, Rooms
 from signaling.protocol import CloseCode
 from signaling.protocol.messages import Closing
 from signaling.quic.certificate import ServerCertificate, development_certificate, load_certificate
@@ -30,7 +30,7 @@ from signaling.server.events import Bulletin
 from signaling.server.hall import Hall
 from signaling.server.records import StoreRecords
 from signaling.server.session import Session
-from signaling.server.statistics import OF_ROOMS, Statistics, collect
+from signaling.server.statistics import Statistics, collect
 from signaling.store import Store
 from spacecore import Space
 
@@ -73,11 +73,10 @@ class Server:
         self._bind = bind
         self._random_bytes = random_bytes
         self._counts = Counts()
-        self._audience_counts = AudienceCounts()
         self._alarms = Alarms()
-        self._ticker = Ticker(0)
+        self._rooms: Rooms[Any] = PlainRooms(self._now_us, self._on_room_failure)
         self._directory = Directory(config.limits.spaces)
-        self._engines: dict[bytes, tuple[Space, Hall]] = {}
+        self._turn_us = 0
         self._connections: dict[int, Connection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -111,8 +110,9 @@ class Server:
         except BaseException:
             await self.store.close()
             raise
-        self._ticker = Ticker(self._now_us())
-        self._on_tick()
+        self._turn_us = self._now_us()
+        self._rooms.begin(self._turn_us)
+        self._on_turn()
 
     async def stop(self) -> None:
         """Tell everybody, end every Space, close every connection, and close the store.
@@ -163,18 +163,16 @@ class Server:
             raise RuntimeError("the server has no statistics yet; await start() first")
         found = collect(
             counts=self._counts,
-            audiences=self._audience_counts,
-            ticker=self._ticker.counts,
+            rooms=self._rooms.figures(),
             driver=listener.stats,
             gate=listener.gate.stats,
             links=[connection.handle.stats for connection in self._connections.values()],
-            rooms=[engine.stats for engine, _ in self._engines.values()],
             store_refused=self.store.refused,
         )
         found["now_connections"] = len(self._connections)
         found["now_half_open"] = listener.gate.half_open
         found["now_spaces"] = len(self._directory)
-        found["now_people"] = sum(len(hall) for _, hall in self._engines.values())
+        found["now_people"] = self._people()
         found["now_store_operations"] = self.store.in_progress
         return found
 
@@ -264,30 +262,34 @@ class Server:
             loss_pct=media.loss_pct,
             keep_alive_ms=media.keep_alive_ms,
         )
-        hall = Hall(
-            MediaRoom(space, engine),
-            Audience(self._audience_counts),
+        return Hall(
+            self._rooms.open(space, engine),
             Bulletin(limits.push_interval_ms * 1_000, limits.audience_messages_per_s),
             self._counts,
         )
-        self._engines[space] = (engine, hall)
-        return hall
+
+    def _people(self) -> int:
+        return sum(len(actor.hall) for actor in self._directory)
+
+    def _on_room_failure(self, space: bytes) -> None:
+        """Within the `except` of one room's work: the clock of all others goes on."""
+        self._counts.errors_caught += 1
+        log.exception("the room of Space %s failed and is closed", space.hex())
+        actor = self._directory.get(space)
+        if actor is not None:
+            actor.close("internal")
 
     # Time
 
     def _now_us(self) -> int:
         return int(self._clock() * _SECOND_US)
 
-    def _on_tick(self) -> None:
-        """One turn of the clock: the ticks that are due, then what was set for this time."""
+    def _on_turn(self) -> None:
+        """One turn of the clock: what is due in the rooms, then what was set for this time."""
         now_us = self._now_us()
-        due = self._ticker.due(now_us)
-        if due:
-            began_us = self._now_us()
-            for tick_us in due:
-                for space in list(self._engines):
-                    self._tick_room(space, tick_us)
-            self._counts.tick_us += self._now_us() - began_us
+        self._counts.listened_us += self._people() * (now_us - self._turn_us)
+        self._turn_us = now_us
+        self._rooms.on_time(now_us)
         for ring in self._alarms.take_due(now_us):
             try:
                 ring(now_us)
@@ -295,24 +297,5 @@ class Server:
                 self._counts.errors_caught += 1
                 log.exception("an alarm failed")
         if self._loop is not None and self._listener is not None:
-            wait_us = max(0, self._ticker.next_us - self._now_us())
-            self._timer = self._loop.call_later(wait_us / _SECOND_US, self._on_tick)
-
-    def _tick_room(self, space: bytes, now_us: int) -> None:
-        engine, hall = self._engines[space]
-        room = hall.room
-        try:
-            if room.is_closed:
-                del self._engines[space]
-                for name, of_room in OF_ROOMS.items():
-                    setattr(self._counts, name, getattr(self._counts, name) + getattr(engine.stats, of_room))
-            else:
-                room.tick(now_us)
-                self._counts.listened_us += len(hall) * TICK_US
-        except Exception:  # of one room: the clock of all others goes on
-            self._counts.errors_caught += 1
-            log.exception("the room of Space %s failed and is closed", space.hex())
-            actor = self._directory.get(space)
-            if actor is not None:
-                actor.close("internal")
-            room.close()
+            wait_us = max(0, self._rooms.next_us - self._now_us())
+            self._timer = self._loop.call_later(wait_us / _SECOND_US, self._on_turn)

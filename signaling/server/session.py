@@ -6,11 +6,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from signaling.config import LimitsConfig
 from signaling.protocol import TOKEN_EXPIRING_MS, CloseCode, ErrorCode, Framer, FramingError, ProtocolError
 from signaling.protocol.bounds import request_id_of
+from signaling.protocol.datagram import FRAME_MS
 from signaling.protocol.messages import Error, FromServer, Hello, Reply, Request, TokenExpiring
 from signaling.protocol.wire import decode_request, encode
 from signaling.server.bucket import Bucket
@@ -18,9 +19,14 @@ from signaling.server.counts import Counts
 from signaling.server.place import Place
 from signaling.server.uplink import Uplink
 
+if TYPE_CHECKING:
+    from spacecore._plane import Connection
+
 __all__ = ["Desk", "Member", "Peer", "Session"]
 
 _MS_US = 1_000
+_MAX_BUNDLE = 3
+_BUNDLE_DELAY_MS = 40  # what a client that does not say accepts
 _MESSAGE_CHARS = 1_000  # of an error's explanation, as the protocol bounds it
 
 
@@ -29,7 +35,12 @@ class Peer(Protocol):
 
     def send_control(self, data: bytes) -> bool: ...
 
-    def send_audio(self, datagram: bytes) -> bool: ...
+    @property
+    def send_audio(self) -> Callable[[bytes], bool]: ...
+
+    @property
+    def connection(self) -> Connection | None:
+        """On the native plane."""
 
     def close(self, code: int, reason: str) -> None:
         """What was sent before goes out first."""
@@ -243,10 +254,24 @@ class Session:
         if not self.is_closed:
             self._peer.send_control(data)
 
+    # As somebody who hears a room
+
     @property
     def send_audio(self) -> Callable[[bytes], bool]:
         """Takes one datagram down; False if it could not be queued."""
         return self._peer.send_audio
+
+    @property
+    def connection(self) -> Connection | None:
+        """The connection on the native plane; None where aioquic carries the audio."""
+        return self._peer.connection
+
+    @property
+    def bundle(self) -> int:
+        """The most frames in one datagram that the client takes, also for the delay that this adds."""
+        most = self.capabilities.get("bundle", 1)
+        by_delay = 1 + self.capabilities.get("bundle_delay_ms", _BUNDLE_DELAY_MS) // FRAME_MS
+        return max(1, min(most, by_delay, _MAX_BUNDLE))
 
     def close(self, code: CloseCode, reason: str) -> None:
         """Close the connection; what was sent before goes out first, and nothing after."""

@@ -7,17 +7,16 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import fields
 
-from signaling.media import AudienceCounts, TickerCounts
+from signaling.media import Figures, no_figures
 from signaling.quic.driver import DriverStats
 from signaling.quic.gate import GateStats
 from signaling.quic.limits import LinkStats
 from signaling.server.counts import Counts
-from spacecore import SpaceStats
 
-__all__ = ["OF_ROOMS", "Statistics", "collect", "zero"]
+__all__ = ["Statistics", "collect", "zero"]
 
 Statistics = dict[str, int | float]
-"""Counters since the start (they only grow) and, named `now_…`, gauges."""
+"""Counters since the start (they only grow), percentiles of all since then, and, named `now_…`, gauges."""
 
 _SUMMED_LINK = (
     "audio_dropped",
@@ -26,26 +25,16 @@ _SUMMED_LINK = (
     "control_bytes_in",
     "control_bytes_out",
 )
-OF_ROOMS = {
-    "decodes": "decodes",
-    "encodes": "encodes",
-    "buffered": "buffered",
-    "buffer_delay_us": "delay_us",
-    "buffer_target_us": "target_us",
-}
-"""Counters of rooms, here and in spacecore.SpaceStats: of closed rooms in Counts, of live ones added."""
 _MICROSECONDS = 1_000_000
 
 
 def collect(
     *,
     counts: Counts,
-    audiences: AudienceCounts,
-    ticker: TickerCounts,
+    rooms: Figures,
     driver: DriverStats,
     gate: GateStats,
     links: Iterable[LinkStats],
-    rooms: Iterable[SpaceStats],
     store_refused: int,
 ) -> Statistics:
     """Add up what is counted in many places. Reading changes nothing; it costs O(connections)."""
@@ -60,17 +49,10 @@ def collect(
     for link in links:
         for name in _SUMMED_LINK:
             found[name] += getattr(link, name)
-    for room in rooms:
-        for name, of_room in OF_ROOMS.items():
-            found[name] += getattr(room, of_room)
+    for name, number in rooms.items():  # audio may come in beside the sessions, so both count it
+        found[name] = found.get(name, 0) + number
     found["listened_s"] = found.pop("listened_us") / _MICROSECONDS
-    found["tick_s"] = found.pop("tick_us") / _MICROSECONDS
-    found["frames_out"] = audiences.full_sent + audiences.seat_sent
-    found["frames_out_full"] = audiences.full_sent
-    found["frames_out_seat"] = audiences.seat_sent
-    found["frames_out_refused"] = audiences.refused
-    found["frames_out_nobody"] = audiences.nobody
-    for prefix, source in (("ticker", ticker), ("udp", driver), ("gate", gate)):
+    for prefix, source in (("udp", driver), ("gate", gate)):
         for item in fields(source):
             found[f"{prefix}_{item.name}"] = getattr(source, item.name)
     found["store_refused"] = store_refused
@@ -82,11 +64,9 @@ def zero() -> Statistics:
     """The names there are, at their start."""
     return collect(
         counts=Counts(),
-        audiences=AudienceCounts(),
-        ticker=TickerCounts(),
+        rooms=no_figures(),
         driver=DriverStats(),
         gate=GateStats(),
         links=(),
-        rooms=(),
         store_refused=0,
     )

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from signaling.config import LimitsConfig
-from signaling.media import Audience, AudienceCounts, MediaRoom
+from signaling.media import PlainRoom
 from signaling.protocol import Framer, decode_from_server, encode
 from signaling.protocol import messages as wire
 from signaling.rules import Effect
@@ -29,6 +29,8 @@ TICK_US = 20_000
 
 class FakePeer:
     """Keeps what a session sends."""
+
+    connection = None
 
     def __init__(self) -> None:
         self.got: list[Any] = []
@@ -213,7 +215,7 @@ class World:
     def _make_hall(self, space: bytes) -> Hall:
         engine = self.engines[space] = FakeEngine()
         bulletin = Bulletin(self.limits.push_interval_ms * 1000, self.limits.audience_messages_per_s)
-        hall = Hall(MediaRoom(space, engine), Audience(AudienceCounts()), bulletin, self.counts)
+        hall = Hall(PlainRoom(space, engine), bulletin, self.counts)
         self.halls[space] = hall
         return hall
 

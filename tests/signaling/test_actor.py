@@ -92,7 +92,7 @@ def test_a_listener_who_comes_and_goes_writes_nothing() -> None:
         bo = await world.listener("bo", space)
         await bo.hang_up()
         assert len(world.records.written) == written
-        assert len(world.halls[space]) == len(world.halls[space].audience) == 1
+        assert len(world.halls[space]) == len(world.halls[space].room.listening) == 1
 
     tell(story)
 
@@ -123,7 +123,7 @@ def test_a_kick_leaves_mix_roster_and_connection_in_one_step_and_bans() -> None:
         await world.settle()
         # Out of all three, although no tick has passed and the host has no answer yet.
         assert ("remove", 1) in engine.asked
-        assert "ann" not in hall.audience
+        assert "ann" not in hall.room.listening
         assert ann.peer.closed is not None
         assert ann.peer.closed[0] == CloseCode.removed
         assert [event.reason for event in ann.peer.take(wire.Removed)] == ["removed"]
@@ -212,7 +212,7 @@ def test_a_speaker_who_is_lost_leaves_stage_and_room_at_once() -> None:
         world.records.fails = OSError("disk")  # a fact does not wait for the store
         await ann.hang_up()
         assert world.engines[space].seats == {0}
-        assert "ann" not in world.halls[space].audience
+        assert "ann" not in world.halls[space].room.listening
         world.records.fails = None
         world.records.written.clear()
         assert isinstance(await host.ask(wire.Mute), wire.Ok)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signaling.media import Audience, AudienceCounts, MediaRoom, MixedFrame
+from signaling.media import Audience, AudienceCounts, MixedFrame, PlainRoom
 from signaling.media.audience import FULL
 from spacecore import FULL as ENGINE_FULL
 from tests.signaling.server_world import FakeEngine
@@ -118,6 +118,7 @@ def test_any_history_ends_with_exactly_the_roster_hearing(
     hearing = {user for user, ear in ears.items() if ear.heard}
     assert hearing == {user for user, seat in inside.items() if seat is None or seat not in excluded}
     assert len(audience) == len(inside)
+    assert audience.users == set(inside)
     assert all((user in audience) == (user in inside) for user in "abcd")
 
 
@@ -130,7 +131,7 @@ def test_a_room_publishes_to_every_outlet_and_knows_no_person() -> None:
             self.frames.append(frame)
 
     engine = FakeEngine()
-    room, one, two = MediaRoom(b"s" * 16, engine), Recorder(), Recorder()
+    room, one, two = PlainRoom(b"s" * 16, engine), Recorder(), Recorder()
     room.subscribe(one)
     room.subscribe(two)
     engine.packets, engine.excluded = ((FULL, b"mix"), (0, b"minus")), frozenset({0})
@@ -148,7 +149,7 @@ def test_a_room_publishes_to_every_outlet_and_knows_no_person() -> None:
 
 def test_who_waits_for_a_change_is_called_when_a_tick_has_applied_it() -> None:
     engine, called = FakeEngine(), []
-    room = MediaRoom(SPACE, engine)
+    room = PlainRoom(SPACE, engine)
     first = room.add_seat(0)
     room.when_applied(first, lambda: called.append("added"))
     assert called == []
@@ -162,5 +163,5 @@ def test_who_waits_for_a_change_is_called_when_a_tick_has_applied_it() -> None:
 
 def test_a_seat_that_begins_muted_is_muted_before_anything_is_heard() -> None:
     engine = FakeEngine()
-    MediaRoom(SPACE, engine).add_seat(7, muted=True)
+    PlainRoom(SPACE, engine).add_seat(7, muted=True)
     assert engine.asked == [("add", 7), ("mute", 7, True)]

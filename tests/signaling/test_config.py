@@ -64,6 +64,8 @@ def test_every_kind_of_value_is_read_from_the_environment() -> None:
             "SPACES_AUTH_ISSUERS": "one=example",
             "SPACES_STORE_DATA_DIR": "/var/spaces",
             "SPACES_MEDIA_FEC": "off",
+            "SPACES_MEDIA_PLANE": "aioquic",
+            "SPACES_MEDIA_BUNDLE": "3",
             "SPACES_TOKEN": "something of the client's",
             "HOME": "/root",
         },
@@ -72,6 +74,7 @@ def test_every_kind_of_value_is_read_from_the_environment() -> None:
     assert config.auth.issuers == {"one": "example"}
     assert config.store.data_dir == Path("/var/spaces")
     assert config.media.fec is False
+    assert (config.media.plane, config.media.bundle) == ("aioquic", 3)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +102,11 @@ def test_unknown_keys_are_refused_with_the_nearest_known(sources: tuple, key: st
         ("[auth]\nkeys = 'a'", "wrong_type", "auth.keys"),
         ("[listen]\nport = 65536", "out_of_range", "listen.port"),
         ("[limits]\nstage = 0", "out_of_range", "limits.stage"),
+        ("[media]\nplane = 'fast'", "not_a_choice", "media.plane"),
+        ("[media]\nplane = 1", "not_a_choice", "media.plane"),
+        ("[media]\nbundle = '2'", "not_a_choice", "media.bundle"),
+        ("[media]\nbundle = true", "not_a_choice", "media.bundle"),
+        ("[media]\nbundle = 4", "not_a_choice", "media.bundle"),
     ],
 )
 def test_bad_files_are_refused(tmp_path: Path, text: str, code: str, key: str) -> None:
@@ -113,6 +121,20 @@ def test_a_wrong_type_is_named_in_words(tmp_path: Path) -> None:
     assert "text stands where a whole number belongs" in refused("wrong_type", "listen.port", file)
     file.write_text("[store]\ndata_dir = [1]")
     assert "a list stands where a path belongs" in refused("wrong_type", "store.data_dir", file)
+
+
+def test_a_choice_names_the_words_that_are_allowed(tmp_path: Path) -> None:
+    file = tmp_path / "spaces.toml"
+    file.write_text("[media]\nplane = 'fast'")
+    assert "fast is none of 2 choices; write native, aioquic" in refused("not_a_choice", "media.plane", file)
+    file.write_text("[media]\nbundle = 2")
+    assert load_config(file, {}, DEVELOPMENT).media.bundle == 2
+    wrong = {"SPACES_MEDIA_BUNDLE": "secret"}
+    words = refused("not_a_choice", "media.bundle", None, wrong, DEVELOPMENT)
+    assert "write auto, 1, 2, 3" in words
+    assert "secret" not in words
+    media = load_config(None, {}, DEVELOPMENT).media
+    assert (media.plane, media.bundle, media.bundle_above) == ("native", "auto", 200)
 
 
 def test_files_that_are_none_are_refused(tmp_path: Path) -> None:

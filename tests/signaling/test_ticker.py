@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signaling.media.ticker import CATCH_UP_TICKS, EARLY_US, TICK_US, Ticker
+from signaling.media.ticker import CATCH_UP_TICKS, EARLY_US, TICK_US, Lateness, Ticker
 
 START_US = 5_000_000
 
@@ -66,3 +66,18 @@ def test_every_deadline_is_run_or_skipped_once_and_in_order(pauses: list[int]) -
     counts = ticker.counts
     assert counts.ticks == len(run)
     assert counts.ticks + counts.skipped == (ticker.next_us - START_US) // TICK_US
+
+
+def test_percentiles_of_lateness_are_upper_bounds_in_steps_of_100_us() -> None:
+    lateness = Lateness()
+    assert lateness.percentile_us(99) == 0
+    for late_us in [30] * 98 + [1_250, 10_000_000]:
+        lateness.add(late_us)
+    assert [lateness.percentile_us(percent) for percent in (50, 98, 99, 100)] == [100, 100, 1_300, 50_000]
+
+
+def test_a_ticker_tells_how_late_its_ticks_were() -> None:
+    ticker = Ticker(START_US)
+    ticker.due(START_US + TICK_US + 250)
+    assert ticker.lateness.percentile_us(50) == 300
+    assert ticker.lateness.percentile_us(99) == 20_300
