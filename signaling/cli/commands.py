@@ -127,12 +127,23 @@ def serve(
             "--json", metavar="", help="One JSON line for each happening: listening, stopping, stopped."
         ),
     ] = False,
+    stats_every: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1, metavar="SECONDS", help="With --json: a line with all statistics every so often."
+        ),
+    ] = None,
 ) -> None:
     """Run a server until Ctrl-C.
 
     Settings come from the file, then from the environment (SPACES_LISTEN_PORT=…), then from these options.
     """
-    _end("serve", lambda: import_module("signaling.cli.serve").run(config, host, port, data_dir, dev, json))
+    _end(
+        "serve",
+        lambda: import_module("signaling.cli.serve").run(
+            config, host, port, data_dir, dev, json, stats_every
+        ),
+    )
 
 
 @app.command()

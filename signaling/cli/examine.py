@@ -135,6 +135,8 @@ def _engine() -> Iterator[Finding]:
     rebuild = "build it anew:  pip install --force-reinstall .   (needs a C compiler and Python's headers)"
     yield _loads("native engine", lambda: import_module("spacecore"), rebuild)
     yield _libopus()
+    yield _libcrypto()
+    yield _plane()
     repair = "pip install --force-reinstall '.[server]'"
     yield _loads("client library", lambda: import_module("signaling.client"), repair)
     yield _loads("server", lambda: import_module("signaling.server"), repair)
@@ -163,6 +165,47 @@ def _libopus() -> Finding:
     sources = {"SPACECORE_LIBOPUS": "named by SPACECORE_LIBOPUS", "PyAV": "from PyAV's wheel"}
     source = sources.get(library.source, "of the system")
     return Finding("engine", "libopus", f"{library.version}, {source}: {library.path}")
+
+
+_PLAIN: Final = "audio goes through aioquic: some twenty times fewer listeners a core"
+
+
+def _libcrypto() -> Finding:
+    try:
+        library = import_module("spacecore._plane").crypto_library()
+    except Exception as error:  # as above
+        return Finding(
+            "engine",
+            "libcrypto",
+            f"none: {error}; {_PLAIN}",
+            Verdict.ADVICE,
+            "install OpenSSL 3 (libcrypto.so.3, for example  apt install libssl3), or name a file in "
+            "SPACECORE_LIBCRYPTO",
+        )
+    source = ", named by SPACECORE_LIBCRYPTO" if os.environ.get("SPACECORE_LIBCRYPTO") else ""
+    return Finding("engine", "libcrypto", f"{library.version}{source}: {library.path}")
+
+
+def _plane() -> Finding:
+    """What carries audio where no configuration file says another thing."""
+    try:
+        config = import_module("signaling.config").MediaConfig
+        media = config(plane=os.environ.get("SPACES_MEDIA_PLANE", config.plane))
+        limits = import_module("signaling.config").LimitsConfig(connections=1)
+        plane, note = import_module("signaling.server.native").choose_plane(media, limits)
+    except Exception as error:  # as above
+        return Finding(
+            "engine",
+            "media plane",
+            f"none: {error}",
+            Verdict.MISSING,
+            "set SPACES_MEDIA_PLANE to native or aioquic, or repair what the lines above name",
+        )
+    if plane is not None:
+        return Finding("engine", "media plane", "native: audio in a thread of its own")
+    if not note:
+        return Finding("engine", "media plane", "aioquic, as SPACES_MEDIA_PLANE says")
+    return Finding("engine", "media plane", f"aioquic: {note}", Verdict.ADVICE, "see libcrypto")
 
 
 def _sound_device() -> Finding:

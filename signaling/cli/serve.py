@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -27,8 +28,13 @@ def run(  # noqa: PLR0917 - as many as there are flags
     data_dir: Path | None,
     development: bool | None,
     as_json: bool,
+    stats_every_s: float | None = None,
 ) -> int:
-    """Serve until a stop signal; returns 0. ConfigError, CertificateError, ListenError, StoreError."""
+    """Serve until a stop signal; returns 0. Misuse, ConfigError, CertificateError, ListenError, …."""
+    if stats_every_s is not None and not as_json:
+        raise Misuse(
+            "stats_without_json", f"statistics every {stats_every_s:g} s are for programs", "add --json"
+        )
     flags = {
         "listen.host": host,
         "listen.port": port,
@@ -48,10 +54,10 @@ def run(  # noqa: PLR0917 - as many as there are flags
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )
-    return run_loop(_serve(config, _Lines() if as_json else _Words()))
+    return run_loop(_serve(config, _Lines() if as_json else _Words(), stats_every_s))
 
 
-async def _serve(config: ServerConfig, teller: _Lines | _Words) -> int:
+async def _serve(config: ServerConfig, teller: _Lines | _Words, stats_every_s: float | None) -> int:
     server = Server(config)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -61,12 +67,30 @@ async def _serve(config: ServerConfig, teller: _Lines | _Words) -> int:
     await server.start()
     try:
         teller.listening(server, config)
-        await stopping.wait()
+        if stats_every_s is None:
+            await stopping.wait()
+        else:
+            await _tell_statistics(server, teller, stats_every_s, stopping)
         teller.stopping()
     finally:
         await server.stop()
     teller.stopped(server.statistics())
     return 0
+
+
+async def _tell_statistics(
+    server: Server, teller: _Lines | _Words, every_s: float, stopping: asyncio.Event
+) -> None:
+    """Tell them at fixed times from now on, until the server is to stop."""
+    loop = asyncio.get_running_loop()
+    at_s = loop.time()
+    while not stopping.is_set():
+        at_s = max(at_s + every_s, loop.time())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(at_s):
+                await stopping.wait()
+                return
+        teller.statistics(server)
 
 
 class _Lines:
@@ -81,7 +105,18 @@ class _Lines:
             fingerprint=server.fingerprint,
             development=config.auth.development,
             data_dir=str(config.store.data_dir),
+            plane=server.plane,
+            plane_note=server.plane_note,
             pid=os.getpid(),
+            cpu_s=time.process_time(),
+        )
+
+    def statistics(self, server: Server) -> None:
+        self._tell(
+            "statistics",
+            monotonic_s=time.monotonic(),
+            statistics=server.statistics(),
+            lateness_us=server.lateness(),
             cpu_s=time.process_time(),
         )
 
@@ -118,6 +153,9 @@ class _Words:
             say(f"  spaces host --title 'Hello'{where}     speak   (--audio FILE says what)")
             say(f"  spaces join{where}                     listen  (--out FILE.opus keeps it)\n")
         say("Ctrl-C stops it.")
+
+    def statistics(self, server: Server) -> None:
+        """Nobody reads so many numbers."""
 
     def stopping(self) -> None:
         self._console.print("\nStopping: everybody is told.")

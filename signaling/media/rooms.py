@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar, Generic, TypeVar
 
 from signaling.media.audience import AudienceCounts
@@ -55,14 +55,21 @@ class Rooms(ABC, Generic[_Room]):
     def figures(self) -> Figures:
         """Counters since the start; the same names on every plane. Reading them changes nothing."""
 
+    @abstractmethod
+    def lateness(self) -> list[tuple[int, int]]:
+        """[(µs, ticks), …]: how many ticks since the start were so late, or up to the next step later."""
+
     # For the kinds
 
     @abstractmethod
     def _make(self, space: bytes, engine: Space) -> _Room: ...
 
-    def _each(self, work: Callable[[_Room, int], None], now_us: int) -> None:
-        """Do something with every room that is open; those that were closed are forgotten."""
-        for space, (_, room) in list(self._open.items()):
+    def _each(
+        self, work: Callable[[_Room, int], None], now_us: int, spaces: Iterable[bytes] | None = None
+    ) -> None:
+        """Do something with these rooms, or with all; those that were closed are forgotten."""
+        for space in list(self._open) if spaces is None else spaces:
+            _, room = self._open[space]
             try:
                 if room.is_closed:
                     self._forget(space)
@@ -130,6 +137,10 @@ class PlainRooms(Rooms[PlainRoom]):
             **of_ticker(self._ticker),
             "tick_s": self._tick_us / _SECOND_US,
         }
+
+    def lateness(self) -> list[tuple[int, int]]:
+        """As Rooms says."""
+        return self._ticker.lateness.steps()
 
     def _make(self, space: bytes, engine: Space) -> PlainRoom:
         return PlainRoom(space, engine, self._counts)

@@ -30,6 +30,10 @@ class Lateness:
         self._buckets[min(max(late_us, 0) // _BUCKET_US, _BUCKETS - 1)] += 1
         self._count += 1
 
+    def steps(self) -> list[tuple[int, int]]:
+        """[(µs, ticks), …]: ticks that were so late, or up to one step later; only steps with ticks."""
+        return [(number * _BUCKET_US, count) for number, count in enumerate(self._buckets) if count]
+
     def percentile_us(self, percent: float) -> int:
         """So many of a hundred ticks were at most this late; 0 without any."""
         wanted = self._count * percent / 100

@@ -20,7 +20,15 @@ __all__ = ["Connection"]
 class Connection:
     """A `LinkHandler` towards the link, a `Peer` towards the session."""
 
-    __slots__ = ("_counts", "_handle", "_loop", "_on_gone", "send_audio", "send_control", "session")
+    __slots__ = (
+        "_counts",
+        "_handle",
+        "_loop",
+        "_on_gone",
+        "send_audio",
+        "send_control",
+        "session",
+    )
 
     def __init__(
         self,

@@ -12,10 +12,11 @@ from typing import Any
 
 from signaling.config import ServerConfig, prepare_data_dir
 from signaling.media import PlainRooms, Rooms
+from signaling.media.native import BUNDLES, MOST_ROOMS, NativeRooms
 from signaling.protocol import CloseCode
 from signaling.protocol.messages import Closing
 from signaling.quic.certificate import ServerCertificate, development_certificate, load_certificate
-from signaling.quic.endpoint import Listener, listen
+from signaling.quic.endpoint import Listener, listen, listen_native
 from signaling.quic.gate import GateLimits
 from signaling.quic.handle import LinkHandle, LinkHandler
 from signaling.quic.limits import Address, LinkLimits
@@ -28,18 +29,23 @@ from signaling.server.desk import FrontDesk
 from signaling.server.directory import Directory
 from signaling.server.events import Bulletin
 from signaling.server.hall import Hall
+from signaling.server.inbox import InboxCounts
+from signaling.server.native import Stepped, Threaded, choose_plane
 from signaling.server.records import StoreRecords
 from signaling.server.session import Session
 from signaling.server.statistics import Statistics, collect
+from signaling.server.uplink import NativeUplink
 from signaling.store import Store
 from spacecore import Space
+from spacecore._media import Media
+from spacecore._plane import Plane
 
 __all__ = ["Bind", "Server"]
 
 log = logging.getLogger(__name__)
 
-Bind = Callable[[Listener], Awaitable[None]]
-"""Gives a listener its socket: a real one by default, one of a virtual network in tests."""
+Bind = Callable[[asyncio.DatagramProtocol], Awaitable[None]]
+"""Gives the server's protocol its socket: a real one by default, one of a virtual network in tests."""
 
 _SECOND_US = 1_000_000
 _RECONNECT_MS = 2_000
@@ -48,8 +54,10 @@ _RECONNECT_MS = 2_000
 class Server:
     """Listens, mixes and answers between `start` and `stop`. For one event loop; set no signal handlers here.
 
-    clock       seconds of a monotonic clock (the loop's, in virtual time); wall_clock: since the epoch
-    bind        gives the listener its socket in place of a real one
+    clock       seconds of a monotonic clock, CLOCK_MONOTONIC's where nothing is bound (with `bind` the loop's
+                virtual one, say); wall_clock: since the epoch
+    bind        gives the server its socket in place of a real one; then no thread is started, and the loop
+                does the ticks on either plane
     random_bytes  makes ids
 
     A server that was stopped is not started again; make another.
@@ -68,6 +76,8 @@ class Server:
         self.store = Store(config.store.database_url)
         self.certificate: ServerCertificate | None = None
         """What clients are shown, from `start` on; its `fingerprint` can be pinned."""
+        self.plane_note = ""
+        """Why audio goes another way than the configuration says, and what to do about it; usually empty."""
         self._clock = clock
         self._wall_clock = wall_clock
         self._bind = bind
@@ -81,6 +91,9 @@ class Server:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._listener: Listener | None = None
+        self._threaded: Threaded | None = None
+        self._stepped: Stepped | None = None
+        self._media: Media | None = None
         self._desk: FrontDesk | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
@@ -107,12 +120,18 @@ class Server:
         await self.store.open()
         try:
             await self._open(authority, self.certificate)
+            if self._threaded is not None:
+                self._threaded.start()
+            self._turn_us = self._now_us()
+            self._rooms.begin(self._turn_us)
+            self._on_turn()
         except BaseException:
+            if self._listener is not None:
+                self._listener.close(CloseCode.internal, "the server could not start")
+            if self._threaded is not None:
+                self._threaded.stop()
             await self.store.close()
             raise
-        self._turn_us = self._now_us()
-        self._rooms.begin(self._turn_us)
-        self._on_turn()
 
     async def stop(self) -> None:
         """Tell everybody, end every Space, close every connection, and close the store.
@@ -137,6 +156,8 @@ class Server:
                 session.close(CloseCode.server_stopping, "the server is stopping")
             self._listener.flush()
             self._listener.close(CloseCode.server_stopping, "the server is stopping")
+            if self._threaded is not None:
+                self._threaded.stop()
             if self._timer is not None:
                 self._timer.cancel()
             await asyncio.sleep(0)  # the socket reports its end in the loop's next turn
@@ -156,6 +177,11 @@ class Server:
             raise RuntimeError("the server has no certificate yet; await start() first")
         return self.certificate.fingerprint
 
+    @property
+    def plane(self) -> str:
+        """What carries audio, from `start` on: "native", or "aioquic", also where libcrypto is missing."""
+        return self._rooms.plane
+
     def statistics(self) -> Statistics:
         """All counters since the start, and gauges named `now_…`. RuntimeError before `start`."""
         listener = self._listener
@@ -165,6 +191,7 @@ class Server:
             counts=self._counts,
             rooms=self._rooms.figures(),
             driver=listener.stats,
+            inbox=InboxCounts() if self._threaded is None else self._threaded.inbox.counts,
             gate=listener.gate.stats,
             links=[connection.handle.stats for connection in self._connections.values()],
             store_refused=self.store.refused,
@@ -175,6 +202,10 @@ class Server:
         found["now_people"] = self._people()
         found["now_store_operations"] = self.store.in_progress
         return found
+
+    def lateness(self) -> list[tuple[int, int]]:
+        """[(µs, ticks), …]: how many ticks since the start were so late, or up to the next step later."""
+        return self._rooms.lateness()
 
     # Starting and stopping
 
@@ -194,6 +225,9 @@ class Server:
             spawn=self._spawn,
             random_bytes=self._random_bytes,
         )
+        plane, self.plane_note = choose_plane(self.config.media, limits)
+        if self.plane_note:
+            log.warning("%s", self.plane_note)
         listener = Listener(
             certificate,
             self._on_link,
@@ -209,12 +243,43 @@ class Server:
                 handshake_s=limits.handshake_ms / 1_000,
             ),
             clock=self._clock,
+            plane=plane,
+            acknowledges=plane is None,
         )
+        await (self._bind_plain(listener) if plane is None else self._bind_native(listener, plane))
+        self._listener = listener
+
+    async def _bind_plain(self, listener: Listener) -> None:
         if self._bind is not None:
             await self._bind(listener)
         else:
             await listen(self.config.listen.host, self.config.listen.port, listener)
-        self._listener = listener
+
+    async def _bind_native(self, listener: Listener, plane: Plane) -> None:
+        limits, media = self.config.limits, self.config.media
+        # Some more rooms than Spaces: one that was closed is let go of a tick later.
+        n_rooms = min(2 * limits.spaces, MOST_ROOMS)
+        self._media = Media(plane, rooms=n_rooms, audio_per_s=limits.audio_per_s)
+        rooms = NativeRooms(
+            self._media,
+            plane,
+            bundle=BUNDLES[media.bundle],
+            bundle_above=media.bundle_above,
+            on_failure=self._on_room_failure,
+            tell=listener,
+        )
+        self._rooms = rooms
+        if self._bind is not None:
+            self._stepped = Stepped(listener, self._media, self._now_us)
+            await self._bind(self._stepped)
+        else:
+            udp = await listen_native(self.config.listen.host, self.config.listen.port, listener)
+            rooms.is_stepped = False
+            try:
+                self._threaded = Threaded(listener, self._media, udp, rooms.take_notices)
+            except BaseException:
+                udp.close()
+                raise
 
     async def _finish_tasks(self) -> None:
         """Let Spaces end and the store be written, for as long as the limit allows."""
@@ -246,7 +311,12 @@ class Server:
         if self._loop is None or self._desk is None:
             raise RuntimeError("a link came before the server was open")
         connection = Connection(handle, self._loop, self._counts, self._on_gone)
-        connection.session = Session(handle.number, connection, self._desk, self.config.limits, self._counts)
+        uplink = None
+        if self._media is not None and handle.connection is not None:
+            uplink = NativeUplink(self._media, handle.connection)
+        connection.session = Session(
+            handle.number, connection, self._desk, self.config.limits, self._counts, uplink=uplink
+        )
         self._connections[handle.number] = connection
         return connection
 
@@ -290,6 +360,8 @@ class Server:
         self._counts.listened_us += self._people() * (now_us - self._turn_us)
         self._turn_us = now_us
         self._rooms.on_time(now_us)
+        if self._stepped is not None:
+            self._stepped.flush()
         for ring in self._alarms.take_due(now_us):
             try:
                 ring(now_us)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Protocol
 from signaling.config import LimitsConfig
 from signaling.protocol import TOKEN_EXPIRING_MS, CloseCode, ErrorCode, Framer, FramingError, ProtocolError
 from signaling.protocol.bounds import request_id_of
-from signaling.protocol.datagram import FRAME_MS
 from signaling.protocol.messages import Error, FromServer, Hello, Reply, Request, TokenExpiring
+from signaling.protocol.terms import most_frames
 from signaling.protocol.wire import decode_request, encode
 from signaling.server.bucket import Bucket
 from signaling.server.counts import Counts
 from signaling.server.place import Place
-from signaling.server.uplink import Uplink
+from signaling.server.uplink import TakesDatagrams, Uplink
 
 if TYPE_CHECKING:
     from spacecore._plane import Connection
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Desk", "Member", "Peer", "Session"]
 
 _MS_US = 1_000
-_MAX_BUNDLE = 3
-_BUNDLE_DELAY_MS = 40  # what a client that does not say accepts
 _MESSAGE_CHARS = 1_000  # of an error's explanation, as the protocol bounds it
 
 
@@ -110,7 +108,16 @@ class Session:
         "place",
     )
 
-    def __init__(self, number: int, peer: Peer, desk: Desk, limits: LimitsConfig, counts: Counts) -> None:
+    def __init__(
+        self,
+        number: int,
+        peer: Peer,
+        desk: Desk,
+        limits: LimitsConfig,
+        counts: Counts,
+        *,
+        uplink: TakesDatagrams | None = None,
+    ) -> None:
         self.number = number
         self.member: Member | None = None
         self.place: Place | None = None
@@ -121,7 +128,7 @@ class Session:
         self._desk = desk
         self._limits = limits
         self._counts = counts
-        self._uplink = Uplink(counts, limits.audio_per_s)
+        self._uplink = uplink or Uplink(counts, limits.audio_per_s)
         self._bucket = Bucket(limits.requests_per_s, limits.requests_burst)
         self._framer = Framer()
         self._phase = _Phase.STRANGER
@@ -269,9 +276,7 @@ class Session:
     @property
     def bundle(self) -> int:
         """The most frames in one datagram that the client takes, also for the delay that this adds."""
-        most = self.capabilities.get("bundle", 1)
-        by_delay = 1 + self.capabilities.get("bundle_delay_ms", _BUNDLE_DELAY_MS) // FRAME_MS
-        return max(1, min(most, by_delay, _MAX_BUNDLE))
+        return most_frames(self.capabilities)
 
     def close(self, code: CloseCode, reason: str) -> None:
         """Close the connection; what was sent before goes out first, and nothing after."""

@@ -12,6 +12,7 @@ from signaling.quic.driver import DriverStats
 from signaling.quic.gate import GateStats
 from signaling.quic.limits import LinkStats
 from signaling.server.counts import Counts
+from signaling.server.inbox import InboxCounts
 
 __all__ = ["Statistics", "collect", "zero"]
 
@@ -33,6 +34,7 @@ def collect(
     counts: Counts,
     rooms: Figures,
     driver: DriverStats,
+    inbox: InboxCounts,
     gate: GateStats,
     links: Iterable[LinkStats],
     store_refused: int,
@@ -52,9 +54,12 @@ def collect(
     for name, number in rooms.items():  # audio may come in beside the sessions, so both count it
         found[name] = found.get(name, 0) + number
     found["listened_s"] = found.pop("listened_us") / _MICROSECONDS
-    for prefix, source in (("udp", driver), ("gate", gate)):
+    for prefix, source in (("udp", driver), ("inbox", inbox), ("gate", gate)):
         for item in fields(source):
             found[f"{prefix}_{item.name}"] = getattr(source, item.name)
+    # On the native plane a thread reads all that comes, and sends beside the loop.
+    found["udp_datagrams_in"] = max(found["udp_datagrams_in"], found["plane_received"])
+    found["udp_datagrams_out"] += found["plane_sent"]
     found["store_refused"] = store_refused
     found["cpu_s"] = time.process_time()
     return found
@@ -66,6 +71,7 @@ def zero() -> Statistics:
         counts=Counts(),
         rooms=no_figures(),
         driver=DriverStats(),
+        inbox=InboxCounts(),
         gate=GateStats(),
         links=(),
         store_refused=0,

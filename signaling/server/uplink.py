@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from signaling.protocol.datagram import DATAGRAM_MAX_BYTES, KIND_AUDIO, KIND_REPORT, MAX_DTX_FRAME_BYTES
 from signaling.server.bucket import Bucket
 from signaling.server.counts import Counts
 from signaling.server.place import Place
+from spacecore._media import Media
+from spacecore._plane import Connection
 
-__all__ = ["Uplink"]
+__all__ = ["NativeUplink", "TakesDatagrams", "Uplink"]
 
 _HEAD_BYTES = 2
 _AUDIO_HEAD_BYTES = 12
@@ -15,6 +19,28 @@ _REPORT_BYTES = 14
 # One frame that says "silence from here". Somebody who is muted sends it as the last word: without it the
 # jitter buffer would take the silence for loss.
 _SILENCE_BYTES = _AUDIO_HEAD_BYTES + MAX_DTX_FRAME_BYTES
+
+
+class TakesDatagrams(Protocol):
+    """What a session does with the datagrams of somebody known."""
+
+    def take(self, place: Place | None, datagram: bytes, now_us: int) -> None:
+        """One datagram of somebody who is at `place`. Never raises."""
+
+
+class NativeUplink:
+    """Datagrams of a connection on the native plane that came through aioquic, judged as the others are."""
+
+    __slots__ = ("_connection", "_media")
+
+    def __init__(self, media: Media, connection: Connection) -> None:
+        self._media = media
+        self._connection = connection
+
+    def take(self, place: Place | None, datagram: bytes, now_us: int) -> None:
+        """One datagram; the connection itself says where it belongs."""
+        if self._connection.is_open:
+            self._media.deliver(self._connection, datagram, now_us)
 
 
 class Uplink:

@@ -13,7 +13,7 @@ from signaling import tokens
 from signaling.client import Client, ConnectionClosed, RequestRefused, Space
 from signaling.protocol import frame
 from spacecore import pack_audio
-from tests.scenarios.venue import LOOPBACK, VIRTUAL, Ear, Venue, likeness, say, tell
+from tests.scenarios.venue import LOOPBACK, VIRTUAL, Ear, Venue, likeness, on_both_planes, say, tell
 from tests.signals import voice
 
 pytestmark = pytest.mark.scenario
@@ -49,7 +49,8 @@ def raw_audio(client: Client, datagram: bytes) -> None:
 
 
 @both
-def test_a_wrong_token_is_refused_by_code(place: str, tmp_path: Path) -> None:
+@on_both_planes
+def test_a_wrong_token_is_refused_by_code(place: str, plane: str, tmp_path: Path) -> None:
     async def story(venue: Venue) -> None:
         stranger = tokens.new_private_key()
         now_s = int(venue.wall_clock())
@@ -69,11 +70,12 @@ def test_a_wrong_token_is_refused_by_code(place: str, tmp_path: Path) -> None:
             talk = await hana.open("Open to the known")
             await undisturbed(venue, talk, await ada.join(talk.id))
 
-    tell(story, tmp_path, place)
+    tell(story, tmp_path, place, plane=plane)
 
 
 @both
-def test_what_a_listener_may_not_do(place: str, tmp_path: Path) -> None:
+@on_both_planes
+def test_what_a_listener_may_not_do(place: str, plane: str, tmp_path: Path) -> None:
     async def story(venue: Venue) -> None:
         async with (
             await venue.enter("Hana") as hana,
@@ -95,11 +97,12 @@ def test_what_a_listener_may_not_do(place: str, tmp_path: Path) -> None:
             assert await refusal(ada.join(os.urandom(16))) == "no_such_space"
             await undisturbed(venue, talk, at_lio)
 
-    tell(story, tmp_path, place)
+    tell(story, tmp_path, place, plane=plane)
 
 
 @both
-def test_a_listener_who_sends_audio_is_not_heard_and_counted(place: str, tmp_path: Path) -> None:
+@on_both_planes
+def test_a_listener_who_sends_audio_is_not_heard_and_counted(place: str, plane: str, tmp_path: Path) -> None:
     async def story(venue: Venue) -> None:
         async with await venue.enter("Hana") as hana, await venue.enter("Eve") as eve:
             talk = await hana.open("No hecklers")
@@ -114,11 +117,12 @@ def test_a_listener_who_sends_audio_is_not_heard_and_counted(place: str, tmp_pat
             assert venue.server.statistics()["dropped_not_on_stage"] == 50
             await undisturbed(venue, talk, at_eve)
 
-    tell(story, tmp_path, place)
+    tell(story, tmp_path, place, plane=plane)
 
 
 @both
-def test_datagrams_that_are_none_are_counted(place: str, tmp_path: Path) -> None:
+@on_both_planes
+def test_datagrams_that_are_none_are_counted(place: str, plane: str, tmp_path: Path) -> None:
     async def story(venue: Venue) -> None:
         async with await venue.enter("Hana") as hana, await venue.enter("Ada") as ada:
             talk = await hana.open("Noise on the line")
@@ -140,7 +144,7 @@ def test_datagrams_that_are_none_are_counted(place: str, tmp_path: Path) -> None
             assert {name: counted[name] for name in expected} == expected
             assert sum(expected.values()) == len(bad)
 
-    tell(story, tmp_path, place)
+    tell(story, tmp_path, place, plane=plane)
 
 
 BOMBS = {
@@ -158,7 +162,8 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_a_bad_message_is_answered_or_closes_its_own_connection(name: str, tmp_path: Path) -> None:
+@on_both_planes
+def test_a_bad_message_is_answered_or_closes_its_connection(name: str, plane: str, tmp_path: Path) -> None:
     async def story(venue: Venue) -> None:
         async with await venue.enter("Hana") as hana, await venue.enter("Ada") as ada:
             talk = await hana.open("Steady")
@@ -174,10 +179,11 @@ def test_a_bad_message_is_answered_or_closes_its_own_connection(name: str, tmp_p
             assert venue.server.statistics()["messages_malformed"] >= 1
             await undisturbed(venue, talk, space)
 
-    tell(story, tmp_path, VIRTUAL)
+    tell(story, tmp_path, VIRTUAL, plane=plane)
 
 
-def test_a_frame_of_no_or_too_many_bytes_closes_the_connection(tmp_path: Path) -> None:
+@on_both_planes
+def test_a_frame_of_no_or_too_many_bytes_closes_the_connection(plane: str, tmp_path: Path) -> None:
     async def story(venue: Venue) -> None:
         for data in (b"\x00\x00", b"\x40\x01" + bytes(100)):
             eve = await venue.enter("Eve")
@@ -185,10 +191,11 @@ def test_a_frame_of_no_or_too_many_bytes_closes_the_connection(tmp_path: Path) -
             assert (await eve.wait_closed()).code == "protocol_error"
             await eve.close()
 
-    tell(story, tmp_path, VIRTUAL)
+    tell(story, tmp_path, VIRTUAL, plane=plane)
 
 
-def test_requests_without_end_are_slowed_down(tmp_path: Path) -> None:
+@on_both_planes
+def test_requests_without_end_are_slowed_down(plane: str, tmp_path: Path) -> None:
     """A client that asks faster than the limit is told when to try again, and others are served meanwhile."""
 
     async def story(venue: Venue) -> None:
@@ -206,4 +213,4 @@ def test_requests_without_end_are_slowed_down(tmp_path: Path) -> None:
             space = await eve.join(talk.id)
             await undisturbed(venue, talk, space)
 
-    tell(story, tmp_path, VIRTUAL)
+    tell(story, tmp_path, VIRTUAL, plane=plane)

@@ -9,7 +9,18 @@ import pytest
 
 from signaling.client import ConnectionClosed, Ended, RequestRefused, Retry, Role
 from signaling.config import MediaConfig
-from tests.scenarios.venue import LOOPBACK, UVLOOP, VIRTUAL, Ear, Venue, likeness, say, tell, until
+from tests.scenarios.venue import (
+    LOOPBACK,
+    UVLOOP,
+    VIRTUAL,
+    Ear,
+    Venue,
+    likeness,
+    on_both_planes,
+    say,
+    tell,
+    until,
+)
 from tests.signals import voice
 from tests.virtual.network import Impairment
 
@@ -19,7 +30,8 @@ both = pytest.mark.parametrize("place", [VIRTUAL, LOOPBACK])
 
 
 @pytest.mark.parametrize("place", [VIRTUAL, LOOPBACK, UVLOOP])
-def test_open_join_ask_admit_hear(place: str, tmp_path: Path) -> None:
+@on_both_planes
+def test_open_join_ask_admit_hear(place: str, plane: str, tmp_path: Path) -> None:
     of_hana, of_ada = voice(1, 2.0), voice(2, 2.0)
 
     async def story(venue: Venue) -> None:
@@ -63,11 +75,12 @@ def test_open_join_ask_admit_hear(place: str, tmp_path: Path) -> None:
                 assert last.reason == "host_ended"
                 assert space.over == "ended"
 
-    tell(story, tmp_path, place)
+    tell(story, tmp_path, place, plane=plane)
 
 
 @both
-def test_mute_move_remove_leave(place: str, tmp_path: Path) -> None:
+@on_both_planes
+def test_mute_move_remove_leave(place: str, plane: str, tmp_path: Path) -> None:
     async def story(venue: Venue) -> None:
         async with await venue.enter("Hana") as hana, await venue.enter("Ada") as ada:
             talk = await hana.open("Short talk")
@@ -92,11 +105,12 @@ def test_mute_move_remove_leave(place: str, tmp_path: Path) -> None:
             await talk.leave()
             assert await hana.live() == []
 
-    tell(story, tmp_path, place)
+    tell(story, tmp_path, place, plane=plane)
 
 
 @both
-def test_server_stops_with_people_inside(place: str, tmp_path: Path) -> None:
+@on_both_planes
+def test_server_stops_with_people_inside(place: str, plane: str, tmp_path: Path) -> None:
     async def story(venue: Venue) -> None:
         hana = await venue.enter("Hana")
         talk = await hana.open("Last talk")
@@ -111,10 +125,11 @@ def test_server_stops_with_people_inside(place: str, tmp_path: Path) -> None:
             assert isinstance([event async for event in inside.events()][-1], Ended)
             await client.close()
 
-    tell(story, tmp_path, place)
+    tell(story, tmp_path, place, plane=plane)
 
 
-def test_a_token_is_renewed_on_the_live_connection(tmp_path: Path) -> None:
+@on_both_planes
+def test_a_token_is_renewed_on_the_live_connection(plane: str, tmp_path: Path) -> None:
     """Ten minutes on tokens of two: one is renewed each time; the other ends, and its connection with it."""
 
     async def story(venue: Venue) -> None:
@@ -134,10 +149,11 @@ def test_a_token_is_renewed_on_the_live_connection(tmp_path: Path) -> None:
             assert hana.stats.renewal_failures == 0
             assert (talk.over, talk.audience) == (None, 0)
 
-    tell(story, tmp_path, VIRTUAL)
+    tell(story, tmp_path, VIRTUAL, plane=plane)
 
 
-def test_hearing_through_loss_and_jitter(tmp_path: Path) -> None:
+@on_both_planes
+def test_hearing_through_loss_and_jitter(plane: str, tmp_path: Path) -> None:
     """5 % loss, 40 ms of jitter, some reordering: what is heard stays close to what was said."""
 
     async def story(venue: Venue) -> None:
@@ -155,4 +171,4 @@ def test_hearing_through_loss_and_jitter(tmp_path: Path) -> None:
 
     rough = Impairment(delay_s=0.03, jitter_s=0.04, loss=0.05, reorder=0.02)
     # An encoder adds in-band FEC only for a loss that it expects.
-    tell(story, tmp_path, VIRTUAL, impairment=rough, media=MediaConfig(loss_pct=10))
+    tell(story, tmp_path, VIRTUAL, plane=plane, impairment=rough, media=MediaConfig(loss_pct=10))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import gc
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -11,18 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import uvloop
 
 from signaling import tokens
 from signaling.client import Client, Space, connect
 from signaling.config import AuthConfig, ListenConfig, MediaConfig, ServerConfig, StoreConfig
-from signaling.quic.endpoint import Listener
 from signaling.server import Server, signing_key
 from tests.signals import RATE, Samples, frames
 from tests.virtual.loop import run
 from tests.virtual.network import Impairment, Network
 
 SERVER = ("10.0.0.1", 4433)
+NATIVE, AIOQUIC = "native", "aioquic"
 _BEGAN_S = int(time.time()) - 1000  # a virtual clock begins at 1,000 s
 
 
@@ -32,7 +34,7 @@ class Venue:
     def __init__(self, server: Server, address: str, network: Network | None) -> None:
         self.server = server
         self.network = network
-        self._address = address
+        self.address = address
         self._people = 0
 
     @property
@@ -72,7 +74,7 @@ class Venue:
         if self.network is not None:
             options["open_transport"] = self.network.opener(f"10.0.1.{self._people}")
         return await connect(
-            self._address,
+            self.address,
             name=name,
             fingerprint=self.server.fingerprint,
             clock=self.clock,
@@ -83,27 +85,28 @@ class Venue:
 
 @asynccontextmanager
 async def venue(
-    directory: Path, network: Network | None = None, media: MediaConfig | None = None
+    directory: Path, network: Network | None = None, media: MediaConfig | None = None, plane: str = NATIVE
 ) -> AsyncIterator[Venue]:
-    """A running server: on the given network, else on a free port of loopback."""
+    """A running server: on the given network, else on a free port of loopback; audio goes by this plane."""
     config = ServerConfig(
         listen=ListenConfig(host="127.0.0.1", port=0),
         auth=AuthConfig(development=True),
         store=StoreConfig(data_dir=directory),
-        media=media or MediaConfig(),
+        media=dataclasses.replace(media or MediaConfig(), plane=plane),
     )
     if network is None:
         server = Server(config)
     else:
         loop = asyncio.get_running_loop()
 
-        async def bind(listener: Listener) -> None:
-            await network.open(lambda: listener, local=SERVER)
+        async def bind(protocol: asyncio.DatagramProtocol) -> None:
+            await network.open(lambda: protocol, local=SERVER)
 
         server = Server(config, clock=loop.time, wall_clock=_wall_clock, bind=bind)
         loop.external_busy = lambda: server.store.in_progress > 0  # type: ignore[attr-defined]
     await server.start()
     try:
+        assert server.plane == plane, server.plane_note
         host, port = server.address[:2]
         yield Venue(server, f"{host}:{port}", network)
     finally:
@@ -120,6 +123,8 @@ Story = Callable[[Venue], Coroutine[Any, Any, None]]
 
 VIRTUAL, LOOPBACK, UVLOOP = "virtual", "loopback", "uvloop"
 
+on_both_planes = pytest.mark.parametrize("plane", [NATIVE, AIOQUIC])
+
 
 def tell(
     story: Story,
@@ -128,6 +133,7 @@ def tell(
     *,
     impairment: Impairment | None = None,
     media: MediaConfig | None = None,
+    plane: str = NATIVE,
 ) -> None:
     """Run a story in a venue: in a virtual network, or over loopback on asyncio's loop or on uvloop.
 
@@ -137,7 +143,7 @@ def tell(
     async def main() -> None:
         network = Network(1, impairment or Impairment(delay_s=0.01)) if place == VIRTUAL else None
         # Of real time on loopback: a story that hangs shall not last as long as the test's own limit.
-        async with asyncio.timeout(600 if network else 60), venue(directory, network, media) as found:
+        async with asyncio.timeout(600 if network else 60), venue(directory, network, media, plane) as found:
             await story(found)
         gc.collect()  # so that a future nobody asked is told of now
 

@@ -14,6 +14,8 @@ from signaling.cli.commands import app
 from signaling.cli.examine import Verdict
 from signaling.cli.examine import examine as look
 from spacecore import opus_library
+from spacecore._plane import crypto_library
+from spacecore.errors import PlaneError
 
 X86 = "processor : 0\nflags\t\t: fpu sse2 sse4_1 sse4_2 {}\n"
 
@@ -25,7 +27,16 @@ def finding(name):
 def test_here_all_that_is_needed_is_found():
     result = CliRunner().invoke(app, ["doctor"], env={"COLUMNS": "200"})
     assert result.exit_code == 0, result.output
-    for word in ("Python", "aioquic", "uvloop", "numpy", "libopus", "UDP receive buffer", "All that is"):
+    for word in (
+        "Python",
+        "aioquic",
+        "uvloop",
+        "numpy",
+        "libopus",
+        "libcrypto",
+        "UDP receive buffer",
+        "All that",
+    ):
         assert word in result.output
     assert opus_library().version in result.output
 
@@ -68,6 +79,35 @@ def test_a_libopus_that_cannot_be_loaded(monkeypatch):
     assert missing.verdict is Verdict.MISSING
     assert "/nowhere" in missing.value
     assert "SPACECORE_LIBOPUS" in missing.remedy
+
+
+def test_libcrypto_and_the_plane_are_named(monkeypatch):
+    library = crypto_library()
+    assert finding("libcrypto").value.startswith(library.version)
+    assert library.path in finding("libcrypto").value
+    assert finding("media plane").value.startswith("native")
+    monkeypatch.setenv("SPACES_MEDIA_PLANE", "aioquic")
+    assert finding("media plane").value == "aioquic, as SPACES_MEDIA_PLANE says"
+    monkeypatch.setenv("SPACES_MEDIA_PLANE", "fast")
+    wrong = finding("media plane")
+    assert (wrong.verdict, "native, aioquic" in wrong.value) == (Verdict.MISSING, True)
+
+
+def test_without_libcrypto_the_consequence_is_told(monkeypatch):
+    monkeypatch.setattr("spacecore._plane.crypto_library", no_libcrypto)
+    monkeypatch.setattr("signaling.server.native.crypto_library", no_libcrypto)
+    missing = finding("libcrypto")
+    assert missing.verdict is Verdict.ADVICE
+    assert "/nowhere" in missing.value
+    assert "fewer listeners" in missing.value
+    assert "libssl3" in missing.remedy
+    plane = finding("media plane")
+    assert plane.verdict is Verdict.ADVICE
+    assert plane.value.startswith("aioquic: ")
+
+
+def no_libcrypto():
+    raise PlaneError("no_libcrypto", "no libcrypto at /nowhere")
 
 
 def test_something_that_does_not_load():

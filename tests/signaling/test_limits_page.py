@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from signaling.config import AuthConfig, LimitsConfig
+from signaling.config import AuthConfig, LimitsConfig, MediaConfig
 from signaling.protocol import CloseCode, ErrorCode, bounds
 from signaling.quic.gate import GateLimits
 from signaling.quic.limits import LinkLimits
@@ -60,6 +60,8 @@ def value_of(limit: str) -> object:
         return getattr(LimitsConfig(), name)
     if section == "auth":
         return getattr(AuthConfig(), name)
+    if section == "media":
+        return getattr(MediaConfig(), name)
     module, _, name = limit.rpartition(".")
     if module.startswith("spacecore."):
         return native_constant(module, name)
@@ -71,8 +73,9 @@ def value_of(limit: str) -> object:
 
 
 def native_constant(module: str, name: str) -> str:
-    """A constant of the engine's C interface, as its .pxd says it."""
-    text = (ROOT / module.replace(".", "/")).with_suffix(".pxd").read_text()
+    """A constant of the engine's C interface, as its .pxd says it, or the header of the native plane."""
+    path = ROOT / module.replace(".", "/")
+    text = (path / "plane.h" if path.is_dir() else path.with_suffix(".pxd")).read_text()
     found = re.search(rf"^    {name} = (\d+)", text, re.MULTILINE)
     assert found, f"{module} declares no {name}"
     return found[1]

@@ -42,6 +42,7 @@ def test_it_starts_ticks_and_stops_on_a_real_socket(tmp_path: Path) -> None:
             assert server.address[0] == "127.0.0.1"
             assert server.address[1] > 0
             assert server.fingerprint.startswith("sha256:")
+            await asyncio.sleep(0.2)
             statistics = server.statistics()
             assert statistics["ticker_ticks"] >= 1
             assert statistics["now_connections"] == statistics["now_spaces"] == 0

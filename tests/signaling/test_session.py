@@ -324,3 +324,23 @@ def test_no_message_makes_the_server_raise(bodies: list[bytes], known: bool) -> 
         await world.end()
 
     run(story())
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "most"),
+    [
+        ({}, 1),
+        ({"bundle": 3}, 3),
+        ({"bundle": 3, "bundle_delay_ms": 0}, 1),
+        ({"bundle": 3, "bundle_delay_ms": 39}, 2),
+        ({"bundle": 2, "bundle_delay_ms": 1000}, 2),
+        ({"bundle": 9, "bundle_delay_ms": 1000}, 3),
+        ({"bundle": 0}, 1),
+    ],
+)
+def test_how_many_frames_a_datagram_may_carry(capabilities: dict[str, int], most: int) -> None:
+    line = Line()
+    assert line.session.bundle == 1
+    line.send(wire.Hello(1, "t", capabilities=capabilities))
+    assert line.session.bundle == most
+    assert line.session.connection is None, "the fake peer is on no plane"
