@@ -64,7 +64,7 @@ def extension(package: str, unit: str) -> Extension:
 
 extensions = [*(extension("spacecore", unit) for unit in UNITS), extension("signaling.media", "_thread")]
 if BENCH:
-    extensions.append(extension("bench", "_stages"))
+    extensions += [extension("bench", "_stages"), extension("bench", "_raw")]
     if sys.platform == "linux":  # epoll and recvmmsg
         extensions.append(extension("bench", "_sink"))
 
