@@ -8,7 +8,7 @@ PIP     := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 SOURCES := pyproject.toml setup.py $(wildcard spacecore/*.pyx spacecore/*.pxd spacecore/*.pxi bench/*.pyx)
 
 .DEFAULT_GOAL := install
-.PHONY: install demo test bench bench-compare bench-peers lint clean check-tools
+.PHONY: install demo test bench bench-capacity bench-compare bench-peers lint clean check-tools
 
 install: $(STAMP)
 
@@ -61,6 +61,11 @@ bench: install
 	$(BIN)/python -m pytest bench --benchmark-only
 	$(BIN)/python -m bench.room
 	$(BIN)/python -m bench.join
+
+# About half an hour. On a machine that does nothing else: one core is the server's, another the load's.
+bench-capacity: install
+	$(BIN)/python -m bench.capacity --full --out build/capacity.json
+	$(BIN)/python -m bench.plot build/capacity.json --out build/capacity.svg
 
 bench-compare: install
 	@test -n "$(BASE)" || { echo "make: name the commit to compare with:  make bench-compare BASE=<commit>" >&2; exit 1; }

@@ -42,6 +42,7 @@ class Child:
 
     A line is stamped when it arrives, together with the CPU time that the process had used by then: so a
     counter of the process and its CPU belong to the same moment. Only the last 4,096 lines are kept.
+    `hands` are descriptors that it gets under the same numbers.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Child:
         core: int,
         environment: Mapping[str, str] | None = None,
         stamped: str = "",
+        hands: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.core = core
@@ -67,6 +69,7 @@ class Child:
             stderr=self._words,
             env=os.environ | dict(environment or {}),
             text=True,
+            pass_fds=hands,
             start_new_session=True,  # Ctrl-C is for us: we end it
         )
         # Its threads are not there yet, and all of them inherit this.

@@ -1,7 +1,8 @@
-"""The process that measures what the machine itself allows, on the server's core: `python -m bench.raw`.
+"""The process that measures what the machine itself allows, on the server's core: `python -m bench.raw [FD]`.
 
-It takes lines of JSON: `{"timer": s}` answers how late a bare timer wakes; `{"addresses": [[host, port], …]}` says
-where to send; `{"send": s, "bytes": n, "groups": g}` sends and answers with what it cost.
+FD is the UDP socket to send through. Lines of JSON come in: `{"timer": s}` asks how late a bare timer wakes,
+`{"addresses": [[host, port], …]}` says where to send, `{"send": s, "bytes": n, "groups": g}` sends and asks
+what it cost.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import socket
 import struct
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from bench._raw import RawSender, timer_late_ns
@@ -19,15 +21,17 @@ from bench.children import BenchError, Child
 
 Address = tuple[str, int]
 
-_SEND_BUFFER_BYTES = 4 * 1024 * 1024  # as the server's
 _NEWS = "raw"
 
 
 class RawProcess(Child):
-    """The same from outside."""
+    """The same from outside. It sends through `sender`, which stays the caller's."""
 
-    def __init__(self, core: int) -> None:
-        super().__init__("raw sender", ["-m", "bench.raw"], core=core)
+    def __init__(self, core: int, sender: socket.socket | None = None) -> None:
+        number = [] if sender is None else [sender.fileno()]
+        super().__init__(
+            "raw sender", ["-m", "bench.raw", *(str(each) for each in number)], core=core, hands=number
+        )
 
     def timer(self, seconds: float) -> dict[str, float]:
         """How late a bare timer wakes, ms: p50, p99, max."""
@@ -38,14 +42,31 @@ class RawProcess(Child):
         self.ask(_NEWS, addresses=list(addresses))
 
     def send(self, seconds: float, packet_bytes: int, groups: int) -> float:
-        """CPU µs a packet. BenchError if the socket refused more than one packet in a hundred."""
+        """CPU µs a packet. BenchError unless 99 of 100 packets were taken and found somebody."""
+        lost = unreachable()
         sent = self.ask(_NEWS, seconds + 30, send=seconds, bytes=packet_bytes, groups=groups)
         if sent["refused"] * 100 > sent["sent"]:
             raise BenchError(
-                f"the raw sender's socket refused {sent['refused']} of {sent['sent'] + sent['refused']} packets; "
-                "fewer listeners fit on this machine"
+                f"the raw sender's socket refused {sent['refused']} packets and took {sent['sent']}; "
+                "this machine is too small or too busy for so many listeners"
+            )
+        lost = unreachable() - lost
+        if lost * 100 > sent["sent"]:
+            raise BenchError(
+                f"{lost} of {sent['sent']} raw packets found no listener and say nothing of what one costs; "
+                "they must come from the server's own address"
             )
         return float(sent["cpu_us"]) / max(1, int(sent["sent"]))
+
+
+def unreachable() -> int:
+    """UDP packets so far that found nobody, on the whole machine."""
+    names, values = (
+        line.split()
+        for line in Path("/proc/net/snmp").read_text("ascii").splitlines()
+        if line.startswith("Udp:")
+    )
+    return int(values[names.index("NoPorts")])
 
 
 def packed(address: Address) -> bytes:
@@ -69,7 +90,7 @@ def timer_late_ms(seconds: float) -> dict[str, float]:
 
 def serve() -> None:
     """Do what the lines of stdin ask, until it ends."""
-    sender: socket.socket | None = None
+    sender = socket.socket(fileno=int(sys.argv[1])) if len(sys.argv) > 1 else None
     addresses: list[bytes] = []
     for text in sys.stdin:
         asked = json.loads(text)
@@ -78,13 +99,7 @@ def serve() -> None:
             answer["late_ms"] = timer_late_ms(asked["timer"])
         elif "addresses" in asked:
             addresses = [packed((host, port)) for host, port in asked["addresses"]]
-            family = socket.AF_INET if len(addresses[0]) == len(packed(("127.0.0.1", 0))) else socket.AF_INET6
-            sender = socket.socket(family, socket.SOCK_DGRAM)
-            sender.setblocking(False)
-            sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-        elif sender is None:
-            raise BenchError("nothing to send to yet; give addresses first")
-        else:
+        elif sender is not None:
             raw = RawSender(sender.fileno(), addresses, packet_bytes=asked["bytes"], groups=asked["groups"])
             sent, refused, cpu_ns = raw.run(asked["send"])
             answer |= {"sent": sent, "refused": refused, "cpu_us": cpu_ns / 1000}
