@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.crowd import Crowd
 from bench.ladder import Cores
-from bench.rows import CLIENT_ACK_EVERY, Case, Round, late_ms, percent, tidy
+from bench.rows import CLIENT_ACK_EVERY, SKIPPED, Case, Round, late_ms, percent, tidy
 from bench.served import Served
 
 _SETTLE_S = 2.0
@@ -31,13 +31,13 @@ def measure_joins(joins: int, listening: int, cores: Cores, timer_late_ms: float
             end = server.sample()
             heard = crowd.heard(0.0)
     turn = Round(1.0, begin, end)
-    late = late_ms([turn])
+    late = late_ms([turn], "native")
     figures = {
         "joins": joins,
         "while": listening,
         "joins_per_s": joins / took_s,
         "server_cpu_ms_per_join": turn.cpu_s * 1000 / joins,
-        "ticks_skipped": int(turn.grown("ticker_skipped")),
+        "ticks_skipped": int(turn.grown(SKIPPED)),
         "tick_late_ms_p99": late,
         "tick_late_ms_above_timer": late - timer_late_ms,
         "gap_ms_max": heard.gap_ms_max,

@@ -56,7 +56,8 @@ class Served(Child):
         """Its next figures, with the CPU time that it had used by then."""
         self.forget()
         line = self.wait_for("statistics")
-        return Sample(line["at_s"], line["used_s"], line["statistics"])
+        late = dict(line["lateness_us"])
+        return Sample(line["at_s"], line["used_s"], line["statistics"], late)
 
     def udp_socket(self) -> socket.socket:
         """A second handle on its UDP socket, so that another process can send from the very same address.

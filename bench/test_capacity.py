@@ -17,7 +17,7 @@ from bench import capacity, plot, tables
 from bench._raw import MAX_PACKET_BYTES, RawSender, timer_late_ns
 from bench.children import BenchError, Child, two_cores
 from bench.raw import RawProcess, packed, percentile
-from bench.rows import Case, Heard, Round, Sample, row_of, summary
+from bench.rows import RECEIVED, SENT, SKIPPED, Case, Heard, Round, Sample, late_ms, row_of, summary
 
 ROOT = Path(__file__).parent.parent
 KEYS = {
@@ -41,14 +41,11 @@ HEARD = Heard(
 
 
 def turn(raw_us: float, cpu_s: float, packets: int, seconds: float = 2.0) -> Round:
-    begin = Sample(10.0, 1.0, {"udp_datagrams_out": 500, "media_packets_out": 1_000, "ticker_skipped": 3})
-    figures = {
-        "udp_datagrams_out": 500,
-        "media_packets_out": 1_000 + packets,
-        "ticker_skipped": 4,
-        "media_late_us_p99": 700,
-    }
-    return Round(raw_us, begin, Sample(10.0 + seconds, 1.0 + cpu_s, figures))
+    begin = Sample(10.0, 1.0, {SENT: 1_500, RECEIVED: 70, SKIPPED: 3}, {200: 50, 30_000: 9})
+    figures = {SENT: 1_500 + packets, RECEIVED: 570, SKIPPED: 4}
+    # 100 ticks more, of them 2 in the last step
+    late = {200: 148, 640: 2, 30_000: 9}
+    return Round(raw_us, begin, Sample(10.0 + seconds, 1.0 + cpu_s, figures, late))
 
 
 def test_a_row_is_made_of_its_rounds() -> None:
@@ -62,9 +59,18 @@ def test_a_row_is_made_of_its_rounds() -> None:
     assert row["server_cpu_ms_per_listener_s"] == pytest.approx(50 / 400)
     assert row["delivered_pct"] == pytest.approx(99.95)
     assert row["ticks_skipped"] == 2
-    assert row["tick_late_ms_p99"] == pytest.approx(0.7)
+    assert row["tick_late_ms_p99"] == pytest.approx(0.66)  # 640 µs or up to 1/32 later
+    assert row["packets_in_per_listener_s"] == pytest.approx(1_000 / 400)
     assert row["rss_kb_per_listener"] == pytest.approx(60.0)
     assert summary([row, row | {"raw_us_per_packet": 4.0}]) == pytest.approx(3.5)
+
+
+def test_lateness_is_that_of_the_rounds_alone() -> None:
+    rounds = [turn(3.0, 0.02, 5_000)]
+    assert late_ms(rounds, "native", share=0.5) == pytest.approx(0.20625)
+    assert late_ms(rounds, "aioquic", share=0.5) == pytest.approx(0.3)
+    nothing = Round(3.0, rounds[0].begin, rounds[0].begin)
+    assert late_ms([nothing], "native") == 0
 
 
 def test_a_policy_that_is_not_the_clients_is_named() -> None:
