@@ -28,7 +28,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Sample:
-    """The server at one moment: CPU seconds that it has used, its counters, ticks by how late they were (µs)."""
+    """The server at one moment: CPU seconds used, its counters, ticks by how late they were (µs)."""
 
     at_s: float
     cpu_s: float
