@@ -105,15 +105,17 @@ class Child:
         except OSError as error:
             raise self._failure("it takes no more orders") from error
 
-    def wait_for(self, event: str, timeout_s: float = 30.0) -> Line:
-        """The next line of this event; what came before it is dropped."""
+    def wait_for(self, event: str, timeout_s: float = 30.0, *, key: str = "event") -> Line:
+        """The next line of this event; what came before it is dropped. BenchError if it tells of an error."""
         end_s = time.monotonic() + timeout_s
         with self._news:
             while True:
                 while self._lines:
                     line = self._lines.popleft()
-                    if line.get("event") == event:
+                    if line.get(key) == event:
                         return line
+                    if "error" in line:
+                        raise self._failure(str(line["error"]))
                 if self._ended:
                     raise self._failure(f"it ended before it said {event!r}")
                 left_s = end_s - time.monotonic()

@@ -15,6 +15,7 @@ _WARM_UP_S = 2.0
 _SETTLE_S = 0.5
 _RAW_SHARE = 0.5  # bare packets are sent half as long as somebody talks
 _LEAST_RAW_S = 0.5
+_LAST_FRAMES_S = 0.7  # after half a second a frame that has not come counts as lost
 
 
 @dataclass(frozen=True)
@@ -25,21 +26,22 @@ class Cores:
 
 def measure(case: Case, cores: Cores) -> Row:
     """The row of this case. BenchError if it cannot be measured."""
-    with Served(case, cores.server) as server:
+    with (
+        Served(case, cores.server) as server,
+        Crowd(server.address, server.fingerprint, server.key, case, cores.load) as crowd,
+    ):
         time.sleep(_SETTLE_S)
         empty_kb = server.rss_kb
-        with (
-            Crowd(server.address, server.fingerprint, case, cores.load) as crowd,
-            server.udp_socket() as sender,
-            RawProcess(cores.server, sender) as raw,
-        ):
+        crowd.join(case.listeners)
+        with server.udp_socket() as sender, RawProcess(cores.server, sender) as raw:
             raw.aim(crowd.addresses())
             packet_bytes = _warm_up(crowd)
             crowd.mark()
             rounds = [_round(case, server, crowd, raw, round(packet_bytes)) for _ in range(case.rounds)]
-            heard = crowd.heard(packet_bytes)
+            time.sleep(_LAST_FRAMES_S)
+            heard = crowd.heard()
             full_kb = server.rss_kb
-    return row_of(case, rounds, heard, (empty_kb, full_kb))
+    return row_of(case, rounds, heard, packet_bytes, (empty_kb, full_kb))
 
 
 def _warm_up(crowd: Crowd) -> float:
@@ -52,13 +54,13 @@ def _warm_up(crowd: Crowd) -> float:
     crowd.hush()
     if packet_bytes <= 0:
         raise BenchError("no listener got anything while somebody talked; the server sends nothing")
+    time.sleep(_LAST_FRAMES_S)
     return packet_bytes
 
 
 def _round(case: Case, server: Served, crowd: Crowd, raw: RawProcess, packet_bytes: int) -> Round:
     """Bare packets while the room is hushed, then talk."""
     seconds = case.seconds / case.rounds
-    time.sleep(_SETTLE_S)
     raw_us = raw.send(max(_LEAST_RAW_S, seconds * _RAW_SHARE), packet_bytes, case.bundle)
     time.sleep(_SETTLE_S)
     crowd.talk()
@@ -67,4 +69,5 @@ def _round(case: Case, server: Served, crowd: Crowd, raw: RawProcess, packet_byt
     time.sleep(max(0.0, seconds - STATISTICS_EVERY_S))
     end = server.sample()
     crowd.hush()
+    time.sleep(_SETTLE_S)
     return Round(raw_us, begin, end)

@@ -101,16 +101,22 @@ class Heard:
     expected: int
     received: int
     mismatched: int  # frames whose bytes were not what the others got
-    packet_bytes: float  # mean UDP payload
     gap_ms_p50: float
     gap_ms_p99: float
     gap_ms_max: float
     acks: int  # packets that acknowledge, sent to the server
     ack_delay_ms: float
+    joins_per_s: float  # since the mark
+    load_cpu_pct: float  # of its core
 
 
-def row_of(case: Case, rounds: Sequence[Round], heard: Heard, rss_kb: tuple[int, int]) -> Row:
-    """The row of one case; `rss_kb` of the server before the first listener came, and with all of them."""
+def row_of(
+    case: Case, rounds: Sequence[Round], heard: Heard, packet_bytes: float, rss_kb: tuple[int, int]
+) -> Row:
+    """The row of one case; `rss_kb` of the server before the first listener came, and with all of them.
+
+    `packet_bytes` is the mean UDP payload, which the bare packets had too.
+    """
     listener_s = case.listeners * sum(each.seconds for each in rounds)
     ratios = [each.ratio for each in rounds]
     raws = [each.raw_us_per_packet for each in rounds]
@@ -137,7 +143,9 @@ def row_of(case: Case, rounds: Sequence[Round], heard: Heard, rss_kb: tuple[int,
         "ticks_skipped": int(sum(each.grown(SKIPPED) for each in rounds)),
         "packets_out_per_listener_s": sum(each.packets for each in rounds) / listener_s,
         "packets_in_per_listener_s": sum(each.grown(RECEIVED) for each in rounds) / listener_s,
-        "packet_bytes": heard.packet_bytes,
+        "acks_per_listener_s": heard.acks / listener_s,
+        "packet_bytes": packet_bytes,
+        "load_cpu_pct": heard.load_cpu_pct,
         "rss_kb_per_listener": (rss_kb[1] - rss_kb[0]) / case.listeners,
         "seconds": sum(each.seconds for each in rounds),
     }

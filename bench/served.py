@@ -44,6 +44,7 @@ class Served(Child):
         self.address: str = first["address"]
         self.port: int = first["port"]
         self.fingerprint: str = first["fingerprint"]
+        self.key = Path(first["data_dir"]) / "signing-key.pem"
         self.plane: str = first.get("plane", case.plane)
         if self.plane != case.plane:
             self.stop()

@@ -39,7 +39,7 @@ LEGEND = (
     "no GSO. *in/s*: UDP packets from a listener in a second. *KB*: resident memory of the server for each."
 )
 PARTS = {
-    "joins": "A burst of joins while others listen; gaps and delivery are those of who listened before",
+    "joins": "A burst of joins while others listen; gaps and delivery are those of all",
     "memory": "Memory of a listener, and of an idle connection to a stock aioquic server in the same run",
 }
 

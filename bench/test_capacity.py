@@ -31,12 +31,13 @@ HEARD = Heard(
     expected=20_000,
     received=19_990,
     mismatched=0,
-    packet_bytes=211.0,
     gap_ms_p50=40.0,
     gap_ms_p99=41.5,
     gap_ms_max=62.0,
     acks=1_000,
     ack_delay_ms=600.0,
+    joins_per_s=0.0,
+    load_cpu_pct=12.5,
 )
 
 
@@ -50,7 +51,7 @@ def turn(raw_us: float, cpu_s: float, packets: int, seconds: float = 2.0) -> Rou
 
 def test_a_row_is_made_of_its_rounds() -> None:
     rounds = [turn(3.0, cpu_s=0.0225, packets=5_000), turn(3.0, cpu_s=0.0275, packets=5_000)]
-    row = row_of(CASE, rounds, HEARD, rss_kb=(40_000, 46_000))
+    row = row_of(CASE, rounds, HEARD, 211.0, rss_kb=(40_000, 46_000))
     assert row.keys() >= KEYS
     assert row["us_per_packet"] == pytest.approx(5.0)  # 4.5 and 5.5
     assert row["ratio_to_raw"] == pytest.approx(5 / 3, abs=1e-4)
@@ -75,14 +76,14 @@ def test_lateness_is_that_of_the_rounds_alone() -> None:
 
 def test_a_policy_that_is_not_the_clients_is_named() -> None:
     rounds = [turn(3.0, 0.02, 5_000)]
-    own = row_of(CASE, rounds, HEARD, (0, 0))
-    other = row_of(replace(CASE, ack_every=2), rounds, HEARD, (0, 0))
+    own = row_of(CASE, rounds, HEARD, 211.0, (0, 0))
+    other = row_of(replace(CASE, ack_every=2), rounds, HEARD, 211.0, (0, 0))
     assert own["ack_policy"] != other["ack_policy"]
 
 
 def test_silence_is_no_delivery() -> None:
     nothing = replace(HEARD, expected=0, received=0)
-    assert row_of(CASE, [turn(3.0, 0.02, 5_000)], nothing, (0, 0))["delivered_pct"] == 0
+    assert row_of(CASE, [turn(3.0, 0.02, 5_000)], nothing, 211.0, (0, 0))["delivered_pct"] == 0
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.0, 1), (0.5, 51), (0.99, 100), (1.0, 100)])
@@ -236,7 +237,7 @@ def test_what_cannot_be_measured_is_misuse(line: str, capsys: pytest.CaptureFixt
 
 
 def drawn_rows() -> list[dict[str, object]]:
-    row = row_of(CASE, [turn(3.0, 0.02, 5_000)], HEARD, (0, 0))
+    row = row_of(CASE, [turn(3.0, 0.02, 5_000)], HEARD, 211.0, (0, 0))
     rows = [
         row | {"bundle": bundle, "listeners": n, "server_cpu_ms_per_listener_s": cost}
         for bundle, cost in ((1, 0.2), (2, 0.11), (3, 0.08))
