@@ -104,7 +104,6 @@ class Heard:
     gap_ms_p50: float
     gap_ms_p99: float
     gap_ms_max: float
-    acks: int  # packets that acknowledge, sent to the server
     ack_delay_ms: float
     joins_per_s: float  # since the mark
     load_cpu_pct: float  # of its core
@@ -143,7 +142,6 @@ def row_of(
         "ticks_skipped": int(sum(each.grown(SKIPPED) for each in rounds)),
         "packets_out_per_listener_s": sum(each.packets for each in rounds) / listener_s,
         "packets_in_per_listener_s": sum(each.grown(RECEIVED) for each in rounds) / listener_s,
-        "acks_per_listener_s": heard.acks / listener_s,
         "packet_bytes": packet_bytes,
         "load_cpu_pct": heard.load_cpu_pct,
         "rss_kb_per_listener": (rss_kb[1] - rss_kb[0]) / case.listeners,

@@ -34,7 +34,6 @@ HEARD = Heard(
     gap_ms_p50=40.0,
     gap_ms_p99=41.5,
     gap_ms_max=62.0,
-    acks=1_000,
     ack_delay_ms=600.0,
     joins_per_s=0.0,
     load_cpu_pct=12.5,
