@@ -21,7 +21,7 @@ from bench import idle
 from bench.bursts import measure_joins
 from bench.children import BenchError, allow_many_files, two_cores
 from bench.conditions import conditions
-from bench.ladder import Cores, measure
+from bench.ladder import SETTINGS, Cores, measure
 from bench.raw import RawProcess
 from bench.rows import CLIENT_ACK_EVERY, Case, Row, summary, tidy
 from bench.tables import text_of
@@ -70,7 +70,7 @@ def run(chosen: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     rows: list[Row] = []
     failures: list[str] = []
     found: dict[str, Any] = {
-        "conditions": conditions() | {"server_core": cores.server, "load_core": cores.load},
+        "conditions": conditions() | {"server_core": cores.server, "load_core": cores.load, **SETTINGS},
         "raw_us_per_packet": 0.0,
         "timer_late_ms_p99": tidy(timer["p99"]),
         "timer_late_ms": {name: tidy(value) for name, value in timer.items()},

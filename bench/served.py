@@ -6,33 +6,36 @@ import ctypes
 import os
 import socket
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
 from bench.children import BenchError, Child
 from bench.rows import Case, Sample
 
-STATISTICS_EVERY_S = 1.0
+_STATISTICS_EVERY_S = 1.0
+_JITTER_S = 0.2  # they come every second, some a little early
 _SYS_PIDFD_GETFD = 438  # of every architecture; Linux 5.6
 
 
 class Served(Child):
-    """A server that listens on loopback, with data that is thrown away."""
+    """A server that listens on loopback, with data that is thrown away. `settings` go beside the defaults."""
 
-    def __init__(self, case: Case, core: int) -> None:
+    def __init__(self, case: Case, core: int, settings: Mapping[str, str] | None = None) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="spaces-bench-")
         super().__init__(
             "server",
             [
                 *("-m", "signaling.cli", "serve", "--dev", "--json", "--host", "127.0.0.1", "--port", "0"),
                 *("--data-dir", str(Path(self._folder.name) / "data")),
-                *("--stats-every", f"{STATISTICS_EVERY_S:g}"),
+                *("--stats-every", f"{_STATISTICS_EVERY_S:g}"),
             ],
             core=core,
             environment={
                 "SPACES_MEDIA_PLANE": case.plane,
                 "SPACES_MEDIA_BUNDLE": str(case.bundle),
                 "SPACES_LIMITS_CONNECTIONS": str(2 * case.listeners + 10_000),
+                **(settings or {}),
             },
             stamped="statistics",
         )
@@ -53,10 +56,12 @@ class Served(Child):
                 "`spaces doctor` says what it lacks"
             )
 
-    def sample(self) -> Sample:
-        """Its next figures, with the CPU time that it had used by then."""
+    def sample(self, not_before_s: float = 0.0) -> Sample:
+        """Its next figures, or the first from that time on, with the CPU time that it had used by then."""
         self.forget()
         line = self.wait_for("statistics")
+        while line["at_s"] < not_before_s - _JITTER_S:
+            line = self.wait_for("statistics")
         late = dict(line["lateness_us"])
         return Sample(line["at_s"], line["used_s"], line["statistics"], late)
 
@@ -96,7 +101,8 @@ def _borrow(pid: int, number: int) -> int:
     process = os.pidfd_open(pid)
     try:
         libc = ctypes.CDLL(None, use_errno=True)
-        found = libc.syscall(_SYS_PIDFD_GETFD, process, number, 0)
+        found = libc.syscall(_JITTER_S = 0.2  # they come every second, some a little early
+_SYS_PIDFD_GETFD, process, number, 0)
         if found < 0:
             failed = os.strerror(ctypes.get_errno())
             raise BenchError(
