@@ -101,8 +101,7 @@ def _borrow(pid: int, number: int) -> int:
     process = os.pidfd_open(pid)
     try:
         libc = ctypes.CDLL(None, use_errno=True)
-        found = libc.syscall(_JITTER_S = 0.2  # they come every second, some a little early
-_SYS_PIDFD_GETFD, process, number, 0)
+        found = libc.syscall(_SYS_PIDFD_GETFD, process, number, 0)
         if found < 0:
             failed = os.strerror(ctypes.get_errno())
             raise BenchError(
