@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from spacecore import __version__, opus_library
+from spacecore._plane import crypto_library
+from spacecore.errors import PlaneError
 
 _ROOT = Path(__file__).parent.parent
 
@@ -40,6 +42,14 @@ def cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
+def ciphers() -> str:
+    """The libcrypto of the native plane, or why there is none."""
+    try:
+        return crypto_library().version
+    except PlaneError as error:
+        return f"none ({error.code})"
+
+
 def conditions() -> dict[str, str | int | float]:
     """Machine, software and load as of now."""
     library = opus_library()
@@ -58,6 +68,7 @@ def conditions() -> dict[str, str | int | float]:
         "load_1min": round(os.getloadavg()[0], 2),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
+        "libcrypto": ciphers(),
         "libopus": f"{library.version} ({library.source})",
         **packages,
     }
