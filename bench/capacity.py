@@ -82,7 +82,10 @@ def run(chosen: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
             f"{case.seconds:g} s in {case.rounds}"
         )
         try:
-            rows.append(measure(case, cores))
+            row = measure(case, cores)
+            rows.append(row)
+            if row["mismatched"]:
+                failures.append(f"{case}: {row['mismatched']} frames were not the same at all listeners")
         except BenchError as error:
             failures.append(f"{case}: {error}")
     try:

@@ -133,9 +133,12 @@ class Child:
         return self.wait_for(event, timeout_s)
 
     def stop(self, timeout_s: float = 10.0) -> None:
-        """End it, politely at first."""
+        """End it, politely at first; with `timeout_s` 0 at once."""
         if self._task.poll() is None:
-            self._task.terminate()
+            if timeout_s > 0:
+                self._task.terminate()
+            else:
+                self._task.kill()
             try:
                 self._task.wait(timeout_s)
             except subprocess.TimeoutExpired:

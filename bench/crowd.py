@@ -47,6 +47,10 @@ class Crowd(Child):
             self.stop()
             raise
 
+    def stop(self, timeout_s: float = 0.0) -> None:
+        """At once: thousands who take their leave would hold up the next measurement."""
+        super().stop(timeout_s)
+
     def join(self, listeners: int) -> None:
         """So many more listen, as fast as they come in. BenchError unless all of them do."""
         told = self._do("join", _START_S + listeners * _JOIN_S, n=listeners, rate=0)
