@@ -134,16 +134,13 @@ class Child:
 
     def stop(self, timeout_s: float = 10.0) -> None:
         """End it, politely at first; with `timeout_s` 0 at once."""
-        if self._task.poll() is None:
-            if timeout_s > 0:
-                self._task.terminate()
-            else:
-                self._task.kill()
-            try:
+        if self._task.poll() is None and timeout_s > 0:
+            self._task.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._task.wait(timeout_s)
-            except subprocess.TimeoutExpired:
-                self._task.kill()
-                self._task.wait()
+        if self._task.poll() is None:
+            self._task.kill()
+            self._task.wait()
         self._reader.join()
         for pipe in (self._task.stdin, self._task.stdout, self._words):
             if pipe is not None:
