@@ -9,7 +9,7 @@ from bench.children import BenchError, Child, Line
 from bench.raw import Address
 from bench.rows import Case, Heard
 
-_JOIN_S = 0.05  # for each listener at most, beside the start
+_JOIN_S = 0.1  # for each listener at most, beside the start
 _START_S = 30.0
 _PATIENCE_S = 60.0  # of one join, on a machine that is busy
 _ACK_DELAY_MS = 600.0  # the client's own; only at which packet is varied here
