@@ -11,8 +11,8 @@ from bench.raw import RawProcess
 from bench.rows import Case, Round, Row, row_of
 from bench.served import Served
 
-# How many are there is told to all of them whenever somebody comes: before the measurement that only costs time,
-# and it must not happen within.
+# How many are there is told to all of them whenever somebody comes: before the measurement that only costs
+# time, and it must not happen within.
 SETTINGS = {"SPACES_LIMITS_AUDIENCE_MESSAGES_PER_S": "1"}
 
 _WARM_UP_S = 2.0
