@@ -18,6 +18,8 @@ from bench._raw import MAX_PACKET_BYTES, RawSender, timer_late_ns
 from bench.children import BenchError, Child, two_cores
 from bench.raw import RawProcess, packed, percentile
 from bench.rows import RECEIVED, SENT, SKIPPED, Case, Heard, Round, Sample, late_ms, row_of, summary
+from signaling.load._swarm import Swarm
+from signaling.load._tally import Board
 
 ROOT = Path(__file__).parent.parent
 KEYS = {
@@ -115,6 +117,25 @@ def test_bare_packets_reach_each_address_in_its_turn(groups: int, ticks_each: in
     finally:
         for each in (*ends, sender):
             each.close()
+
+
+def test_the_load_passes_bare_packets_over() -> None:
+    """In Python each would cost what a thousand listeners cannot pay."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+    ):
+        for each in (listener, sender):
+            each.bind(("127.0.0.1", 0))
+            each.setblocking(False)
+        listener.connect(sender.getsockname())
+        swarm = Swarm(1, Board(1))
+        swarm.add(listener.fileno())
+        raw = RawSender(sender.fileno(), [packed(listener.getsockname())], packet_bytes=170)
+        assert raw.run(0.1)[0] == 5
+        assert swarm.pump(1_000_000, 0) == []
+        assert (swarm.stats.packets_in, swarm.stats.dropped) == (5, 5)
+        swarm.drop(0)
 
 
 def test_bare_packets_also_go_over_ipv6() -> None:
