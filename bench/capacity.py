@@ -70,7 +70,9 @@ def run(chosen: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     rows: list[Row] = []
     failures: list[str] = []
     found: dict[str, Any] = {
-        "conditions": conditions() | {"server_core": cores.server, "load_core": cores.load, **SETTINGS},
+        "conditions": conditions()
+        | {"server_core": cores.server, "load_core": cores.load}
+        | {"settings_of_rows": SETTINGS},
         "raw_us_per_packet": 0.0,
         "timer_late_ms_p99": tidy(timer["p99"]),
         "timer_late_ms": {name: tidy(value) for name, value in timer.items()},

@@ -36,7 +36,8 @@ LEGEND = (
     "*ACK*: at which packet of audio listeners acknowledge; 10 is our client's own policy (or after 600 ms), "
     "others are set. *CPU ms/s*: of the whole server for each second that one listener listens. *µs/packet*: "
     "the same for each UDP packet sent. *bare*: `sendmmsg` of 64 in the same run, same size, same addresses, "
-    "no GSO. *in/s*: UDP packets from a listener in a second. *KB*: resident memory of the server for each."
+    "no GSO. *in/s*: UDP packets that came in for each listener in a second, the host's among them. *KB*: "
+    "resident memory of the server for each."
 )
 PARTS = {
     "joins": "A burst of joins while others listen; gaps and delivery are those of all",
@@ -49,7 +50,8 @@ def text_of(found: dict[str, Any]) -> str:
     lines = [f"# {name}: {value}" for name, value in found["conditions"].items()]
     lines += [f"# {part.strip()}" for part in timer_line(found).split("; ")]
     lines.append("# " + LEGEND.replace("*", "").replace("`", "").replace(". ", ".\n# "))
-    lines.append(" ".join(f"{title:>11}" for _, title, _ in TABLE))
+    if found["rows"]:
+        lines.append(" ".join(f"{title:>11}" for _, title, _ in TABLE))
     lines += [" ".join(f"{cell:>11}" for cell in cells_of(row)) for row in found["rows"]]
     for part, title in PARTS.items():
         if part in found:
