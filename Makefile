@@ -5,10 +5,11 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
 PIP     := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
-SOURCES := pyproject.toml setup.py $(wildcard spacecore/*.pyx spacecore/*.pxd spacecore/*.pxi bench/*.pyx)
+NATIVE  := $(wildcard spacecore/*.p[yx]* spacecore/plane/*.[ch] signaling/*/*.p[yx]* signaling/*/*.h bench/*.pyx)
+SOURCES := pyproject.toml setup.py $(filter-out %.py %.pyi %.pyc,$(NATIVE))
 
 .DEFAULT_GOAL := install
-.PHONY: install demo test bench bench-capacity bench-compare bench-peers lint clean check-tools
+.PHONY: install demo test bench bench-capacity bench-compare bench-peers fuzz lint clean check-tools
 
 install: $(STAMP)
 
@@ -74,6 +75,10 @@ bench-compare: install
 # Beside Janus and Mumble, where they are installed; PEERS="--listeners 100,500 --seconds 8" changes the run.
 bench-peers: install
 	$(BIN)/python -m bench.peers $(PEERS)
+
+# A million mutated packets at the C core of the data plane, under sanitizers; SEED repeats a run.
+fuzz: install
+	$(BIN)/python -m tests.fuzz.harness --packets $(or $(PACKETS),1000000) $(if $(SEED),--seed $(SEED))
 
 lint: install
 	$(BIN)/ruff check .
