@@ -221,6 +221,28 @@ def test_bundles_play_without_a_hole_and_cost_their_own_spacing_only(
     assert report.received == report.highest_seq + 1 >= 498
 
 
+def test_a_pause_at_the_end_of_a_bundle_is_silence_and_no_loss() -> None:
+    playout = Playout(10_000)
+    heard: list[Frame] = []
+    for last, frames_ in (
+        (2, [SOUND] * 3),
+        (5, [SOUND] * 3),
+        (7, [SOUND, b"\x78"]),
+        (40, [b"\x78"]),
+        (63, [SOUND] * 3),
+    ):
+        while playout.next_us <= last * FRAME_US:
+            heard += playout.take_due(playout.next_us)
+        at = last + 1 - len(frames_)
+        seq = at if last < 40 else 8 if last == 40 else 9  # numbers stand still in silence
+        playout.put(pack_audio(frames_, seq=seq, timestamp=960 * at, level=30, seats=[]), last * FRAME_US)
+    while len(heard) < 80:
+        heard += playout.take_due(playout.next_us)
+    assert [frame.seq for frame in heard if frame.status == "frame"] == list(range(12))
+    report = parse_report(playout.take_report() or b"")
+    assert (report.received, report.lost) == (12, 0)
+
+
 def test_bundles_of_another_number_are_no_jitter_and_lost_ones_are_counted_by_frame() -> None:
     arrivals = Arrivals()
     for last, datagram in bundles(voice(6, 4.0), itertools.cycle([3, 1, 2])):
