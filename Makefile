@@ -5,8 +5,8 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
 PIP     := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
-NATIVE  := $(wildcard spacecore/*.p[yx]* spacecore/plane/*.[ch] signaling/*/*.p[yx]* signaling/*/*.h bench/*.pyx)
-SOURCES := pyproject.toml setup.py $(filter-out %.py %.pyi %.pyc,$(NATIVE))
+FOLDERS := spacecore spacecore/plane signaling/media signaling/load bench
+SOURCES := pyproject.toml setup.py $(foreach folder,$(FOLDERS),$(wildcard $(addprefix $(folder)/,*.pyx *.pxd *.pxi *.c *.h)))
 
 .DEFAULT_GOAL := install
 .PHONY: install demo test bench bench-capacity bench-compare bench-peers fuzz lint clean check-tools
