@@ -87,5 +87,5 @@ lint: install
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
-	find spacecore bench -name '*.so' -type f -delete
+	find spacecore signaling bench -name '*.so' -type f -delete
 	find spacecore bench signaling tests -name '__pycache__' -type d -prune -exec rm -rf {} +
