@@ -19,6 +19,7 @@ UNITS = (
     *("_packet", "_opus", "_jitter", "_limiter", "_mixer", "_receiver", "_seat", "_tap", "_tick", "_space"),
     *("_plane", "_bundle", "_media"),
 )
+LOAD_UNITS = ("_tally", "_swarm")
 # The C core of the data plane is compiled into each unit that includes it.
 CORE = tuple(sorted(str(path) for path in Path("spacecore/plane").glob("*.[ch]")))
 
@@ -52,17 +53,19 @@ LIBRARIES = [] if sys.platform == "darwin" else ["m", "dl"]
 
 
 def extension(package: str, unit: str) -> Extension:
+    folder = package.replace(".", "/")
     return Extension(
         f"{package}.{unit}",
-        [f"{package.replace('.', '/')}/{unit}.pyx"],
-        include_dirs=["spacecore"],
-        depends=list(CORE),
+        [f"{folder}/{unit}.pyx"],
+        include_dirs=list(dict.fromkeys(["spacecore", folder])),
+        depends=[*CORE, *sorted(str(path) for path in Path(folder).glob("*.h"))],
         extra_compile_args=COMPILE_ARGS,
         libraries=LIBRARIES,
     )
 
 
 extensions = [*(extension("spacecore", unit) for unit in UNITS), extension("signaling.media", "_thread")]
+extensions += [extension("signaling.load", unit) for unit in LOAD_UNITS]
 if BENCH:
     extensions += [extension("bench", "_stages"), extension("bench", "_raw")]
     if sys.platform == "linux":  # epoll and recvmmsg

@@ -70,7 +70,11 @@ FLOORS = (
         ("msgpack", "sqlalchemy", *parts("store", "rules", "server", "media", "client", "cli")),
     ),
     Floor("signaling.client", ("sqlalchemy", *parts("store", "server", "media", "cli"))),
-    Floor("signaling.server", parts("client", "cli")),
+    Floor(
+        "signaling.load",
+        ("sqlalchemy", "aioquic", "msgpack", *parts("store", "rules", "server", "media", "cli")),
+    ),
+    Floor("signaling.server", parts("client", "cli", "load")),
     Floor("signaling.media", parts("store", "client", "cli")),
     Floor("signaling.tokens", parts("store", "quic", "server", "media", "client", "cli", "protocol")),
 )
