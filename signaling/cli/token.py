@@ -13,7 +13,7 @@ from signaling.cli.failures import Failure, Misuse
 from signaling.config import ServerConfig, load_config
 from signaling.rules import Refused, display_name, user_id
 
-__all__ = ["run"]
+__all__ = ["read_key", "run"]
 
 
 def run(
@@ -28,7 +28,7 @@ def run(
     """The token. Misuse for a subject, name or lifetime that no server takes; Failure without a key."""
     config = _config(config_file, data_dir)
     path = key_file or config.auth.signing_key or config.store.data_dir / "signing-key.pem"
-    key = _read(path)
+    key = read_key(path)
     for option, checked in (("SUBJECT", user_id(subject)), ("--name", display_name(name, subject))):
         if isinstance(checked, Refused):
             raise Misuse(checked.code, f"{option}: {checked.message}")
@@ -57,7 +57,8 @@ def _config(config_file: Path | None, data_dir: Path | None) -> ServerConfig:
     return load_config(config_file, os.environ, {"store.data_dir": data_dir, **development})
 
 
-def _read(path: Path) -> Ed25519PrivateKey:
+def read_key(path: Path) -> Ed25519PrivateKey:
+    """A signing key. Failure: key_missing, key_unreadable."""
     remedy = "start the server once (spaces serve --dev), or name the key with --key or --config"
     try:
         return tokens.read_private_key(path.read_bytes())

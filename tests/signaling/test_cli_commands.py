@@ -30,7 +30,7 @@ from signaling.tokens import Verifier, new_private_key, private_key_pem
 from tests.signaling.test_cli_sound import write_video
 from tests.signals import voice
 
-COMMANDS = ("serve", "demo", "live", "host", "join", "token", "doctor")
+COMMANDS = ("serve", "demo", "live", "host", "join", "load", "token", "doctor")
 ROOT = Path(__file__).parents[2]
 SENTENCE = re.compile(r"^spaces \w+: .+ \[[a-z_]+\]$")
 
