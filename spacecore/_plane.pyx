@@ -14,10 +14,10 @@ import os
 from collections import namedtuple
 
 from spacecore.libplane cimport (
-    PLANE_BATCH, PLANE_CID_BYTES, PLANE_CRYPTO, PLANE_DATAGRAMS, PLANE_HELD, PLANE_NO_LIBRARY, PLANE_OK, PLANE_PACKET_BYTES,
+    PLANE_BATCH, PLANE_CID_BYTES, PLANE_CRYPTO, PLANE_DATAGRAMS, PLANE_HELD, PLANE_NO_LIBRARY, PLANE_OK, PLANE_OTHERS, PLANE_PACKET_BYTES,
     PLANE_PREFIX_BYTES, PLANE_RX, PLANE_SENT, PLANE_TAKEN, PLANE_TX, SUITES, batch_send, conn_ack_due, conn_acked, conn_advance,
     conn_counts_t, conn_detect_loss, conn_largest_payload, conn_mark, conn_may_send, conn_overhead_bytes, conn_probe_timeout_us,
-    conn_range_add, conn_range_drop, conn_receive, conn_seal, conn_seal_limit, conn_seen, conn_set_own_cid, conn_set_peer,
+    conn_range_add, conn_range_drop, conn_receive, conn_seal, conn_seal_limit, conn_seen, conn_set_others, conn_set_own_cid, conn_set_peer,
     conn_set_prefix, conn_set_rx, conn_set_tx, conn_wipe, crypto_error, crypto_load, crypto_path, crypto_version, plane_add_cid,
     plane_at, plane_close, plane_counts_t, plane_drop_cid, plane_find, plane_free, plane_lock, plane_new, plane_note_time,
     plane_open, plane_release, plane_time, plane_trylock, received_t, suite_t, verdict_t,
@@ -300,11 +300,19 @@ cdef class Connection(SharedState):
         conn.own_frame_bytes = max(0, n_bytes)
         self._leave()
 
-    def set_others(self, *, int64_t first_pn=-1, int64_t window_bytes=0, int64_t sealed=0):
-        """The other stack's part: its oldest packet in flight (-1: none), its congestion window, packets it sealed with
-        the present key."""
+    def set_others(self, *, in_flight=(), int64_t window_bytes=0, int64_t sealed=0):
+        """The other stack's part: its packets in flight (ascending numbers), its congestion window, packets it sealed with
+        the present key. It is given the first ACK of each packet, and the first that tells of its loss."""
+        cdef int64_t pns[PLANE_OTHERS]
+        cdef int n = 0
+        for pn in in_flight:
+            if n == PLANE_OTHERS:
+                n += 1      # too many to tell apart
+                break
+            pns[n] = pn
+            n += 1
         cdef conn_t* conn = self._enter()
-        conn.other_first_pn = INT64_MAX if first_pn < 0 else first_pn
+        conn_set_others(conn, pns, n)
         conn.window_bytes = window_bytes
         conn.sealed_by_other = sealed
         self._leave()

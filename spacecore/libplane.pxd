@@ -15,6 +15,7 @@ cdef extern from "plane/whole.h" nogil:
         PLANE_DATAGRAMS
         PLANE_HELD
         PLANE_HELD_CONNS
+        PLANE_OTHERS
         PLANE_TX
         PLANE_RX
         PLANE_OK
@@ -135,7 +136,8 @@ cdef extern from "plane/whole.h" nogil:
         int64_t smoothed_rtt_us, rtt_variance_us, least_rtt_us, latest_rtt_us
         int64_t window_bytes
         int64_t lost_sent_us
-        int64_t other_first_pn
+        int32_t n_others
+        int64_t others[8]
         conn_counts_t counts
         uint8_t wants_key_update
         uint8_t notified
@@ -181,6 +183,7 @@ cdef extern from "plane/whole.h" nogil:
     int conn_acked(conn_t* conn, int64_t first, int64_t last, int is_largest, int64_t delay_us, int64_t now_us)
     void conn_detect_loss(conn_t* conn, int64_t now_us)
     int64_t conn_probe_timeout_us(const conn_t* conn)
+    void conn_set_others(conn_t* conn, const int64_t* pns, int n)
     int conn_may_send(conn_t* conn, int bytes, int64_t now_us)
     int conn_overhead_bytes(const conn_t* conn)
     int conn_largest_payload(const conn_t* conn)

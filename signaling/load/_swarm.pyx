@@ -262,6 +262,10 @@ cdef class Swarm:
     cdef void take_in(self, int index, const uint8_t* packet, int n_bytes, int64_t arrived_us) noexcept nogil:
         """A packet that has come to a member."""
         cdef slow_t* slow
+        # Neither a long header nor the fixed bit: no packet of QUIC (RFC 9000 section 17.3.1). bench.capacity sends such.
+        if not packet[0] & 0xC0:
+            self.counts.dropped += 1
+            return
         if self.take_native(index, packet, n_bytes, arrived_us):
             return
         if self.n_slow == SWARM_SLOW:

@@ -283,7 +283,7 @@ class SharedConnection(FixedWindows):
             connection.set_peer(*shown[:-1])
             connection.set_own_cid(self.host_cid)
         connection.set_others(
-            first_pn=next((pn for pn, sent in self.shared_space.sent_packets.items() if sent.in_flight), -1),
+            in_flight=(pn for pn, sent in self.shared_space.sent_packets.items() if sent.in_flight),
             window_bytes=self._loss.congestion_window,
             sealed=self._sealed,
         )

@@ -100,6 +100,25 @@ int conn_set_prefix(conn_t *conn, const uint8_t *prefix, int bytes) {
     return PLANE_OK;
 }
 
+void conn_set_others(conn_t *conn, const int64_t *pns, int n) {
+    uint8_t acked = 0;
+    uint8_t passed = 0;
+    int kept = n < PLANE_OTHERS ? n : PLANE_OTHERS;
+    for (int i = 0; i < kept; i++) {
+        for (int k = 0; k < conn->n_others && k < PLANE_OTHERS; k++) {
+            if (conn->others[k] == pns[i]) {
+                acked |= (uint8_t)((conn->told_acked >> k & 1) << i);
+                passed |= (uint8_t)((conn->told_passed >> k & 1) << i);
+            }
+        }
+    }
+    if (kept > 0)
+        memcpy(conn->others, pns, sizeof *pns * (size_t)kept);
+    conn->n_others = n <= PLANE_OTHERS ? n : PLANE_OTHERS + 1;
+    conn->told_acked = acked;
+    conn->told_passed = passed;
+}
+
 int conn_advance(conn_t *conn, int64_t pn) {
     if (pn < conn->pn)
         return PLANE_RANGE;

@@ -15,6 +15,7 @@ enum {
     LONGEST_PN_BYTES = 4,
     HEADER_BYTES = 1 + PLANE_CID_BYTES + LONGEST_PN_BYTES,
     FAR_PN = 1 << 14,               /* from this distance to the largest acknowledged on, 4 bytes say the number, else 2 */
+    PASSED_BY = 3,                  /* RFC 9002 section 6.1.1 */
     RANGE_BYTES = 16,               /* of an ACK frame, at most */
     ACK_HEAD_BYTES = 26,
     DATAGRAM_HEAD_BYTES = 3         /* type and a length of two bytes: no payload is longer than 16,383 */
@@ -269,8 +270,36 @@ static int survey(const conn_t *conn, opened_t *opened, int plain_bytes, receive
     return !probing;
 }
 
-/* Carry out an ACK frame that skip_ack has found sound. 0: nothing was changed, the other stack wants to see it too;
- * -1: it acknowledges what was never sent. */
+/* Whether an ACK says something new of the other stack's packets: it has one, or has passed one so far that it is lost. */
+static int is_news(conn_t *conn, const uint8_t *at, const uint8_t *end, int64_t start, int64_t last, uint64_t more) {
+    uint64_t gap = 0, length = 0;
+    uint8_t covered = 0;
+    uint8_t passed = 0;
+    if (conn->n_others == 0 || last < conn->others[0])
+        return 0;
+    if (conn->n_others > PLANE_OTHERS)
+        return 1;
+    for (int i = 0; i < conn->n_others; i++)
+        passed |= (uint8_t)((conn->others[i] + PASSED_BY <= last) << i);
+    for (;;) {
+        for (int i = 0; i < conn->n_others; i++)
+            covered |= (uint8_t)((conn->others[i] >= start && conn->others[i] <= last) << i);
+        if (more-- == 0 || start <= conn->others[0])
+            break;
+        at = get_varint(at, end, &gap);
+        at = get_varint(at, end, &length);
+        last = start - (int64_t)gap - 2;
+        start = last - (int64_t)length;
+    }
+    passed &= (uint8_t)~covered;
+    int news = (covered & ~conn->told_acked) != 0 || (passed & ~conn->told_passed) != 0;
+    conn->told_acked |= covered;
+    conn->told_passed |= passed;
+    return news;
+}
+
+/* Carry out an ACK frame that skip_ack has found sound. 0: the other stack wants to see it too; -1: it acknowledges what
+ * was never sent, and nothing has changed. */
 static int take_ack(conn_t *conn, const opened_t *opened, int64_t now_us) {
     uint64_t largest = 0, delay = 0, more = 0, first = 0, gap = 0, length = 0;
     const uint8_t *at = opened->ack;
@@ -280,11 +309,10 @@ static int take_ack(conn_t *conn, const opened_t *opened, int64_t now_us) {
     at = get_varint(at, opened->end, &first);
     if ((int64_t)largest >= conn->pn)
         return -1;
-    if ((int64_t)largest >= conn->other_first_pn)
-        return 0;
     int64_t delay_us = delay < (UINT64_C(1) << 40) ? (int64_t)(delay << conn->peer_ack_exponent) : INT64_MAX;
     int64_t last = (int64_t)largest;
     int64_t start = last - (int64_t)first;
+    int news = is_news(conn, at, opened->end, start, last, more);
     conn_acked(conn, start, last, 1, delay_us, now_us);
     for (; more > 0; more--) {
         at = get_varint(at, opened->end, &gap);
@@ -296,7 +324,7 @@ static int take_ack(conn_t *conn, const opened_t *opened, int64_t now_us) {
         conn_acked(conn, start, last, 0, 0, now_us);
     }
     conn_detect_loss(conn, now_us);
-    return 1;
+    return !news;
 }
 
 static void commit(conn_t *conn, const opened_t *opened, int bytes, int64_t now_us) {

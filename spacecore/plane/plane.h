@@ -31,7 +31,8 @@ enum {
     PLANE_SENT = 128,             /* native packets whose fate is awaited */
     PLANE_DATAGRAMS = 16,         /* DATAGRAM frames of one packet; with more it goes to the other stack */
     PLANE_HELD = 3,               /* frames that wait while a connection is held; the oldest is dropped */
-    PLANE_HELD_CONNS = 16         /* connections that can have frames waiting at one time */
+    PLANE_HELD_CONNS = 16,        /* connections that can have frames waiting at one time */
+    PLANE_OTHERS = 8              /* packets of the other stack in flight that are told apart */
 };
 
 /* What may be done with a connection natively. Both need its keys and its peer to be known. */
@@ -159,7 +160,12 @@ typedef struct conn {
     int64_t lost_sent_us;           /* when the packet lost last had been sent */
     int64_t probed_us;
     int32_t given_up;               /* times in a row that packets were given up without any ACK */
-    int64_t other_first_pn;         /* oldest packet of the other stack in flight, INT64_MAX: none; ACKs from there on are its business too */
+
+    /* Packets of the other stack in flight, ascending: it must see the first ACK of each, and the first that goes far
+     * past it. Where there are more than PLANE_OTHERS (n_others is one more then) it sees every ACK from the oldest on. */
+    int32_t n_others;
+    int64_t others[PLANE_OTHERS];
+    uint8_t told_acked, told_passed;    /* bit i: it was given such an ACK for others[i] */
 
     conn_counts_t counts;
     uint8_t wants_key_update;       /* the sending key is near its limit */
@@ -239,6 +245,8 @@ void conn_mark(conn_t *conn, int64_t pn);
 int conn_acked(conn_t *conn, int64_t first, int64_t last, int is_largest, int64_t delay_us, int64_t now_us);
 void conn_detect_loss(conn_t *conn, int64_t now_us);
 int64_t conn_probe_timeout_us(const conn_t *conn);
+/* The packets of the other stack in flight; what was told of those that were there before stays told. */
+void conn_set_others(conn_t *conn, const int64_t *pns, int n);
 
 /* Whether the window allows another packet of this size now; may count old packets as lost. */
 int conn_may_send(conn_t *conn, int bytes, int64_t now_us);
@@ -258,7 +266,8 @@ typedef struct {                    /* what a packet held */
     uint8_t plain[PLANE_PACKET_BYTES];
 } received_t;
 
-/* Open and take in one packet that arrived at now_us. PLANE_SLOW and PLANE_DROP change nothing but counters. */
+/* Open and take in one packet that arrived at now_us. PLANE_SLOW and PLANE_DROP change nothing but counters, with one
+ * exception: of a packet that is SLOW only because its ACK is news to the other stack, the ACK is carried out here too. */
 verdict_t conn_receive(conn_t *conn, const uint8_t *packet, int bytes, const address_t *source, int64_t now_us,
                        received_t *received);
 /* Whether an ACK should leave now. */

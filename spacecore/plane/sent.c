@@ -166,6 +166,9 @@ int conn_may_send(conn_t *conn, int bytes, int64_t now_us) {
         pause_us = timeout_us > LONGEST_PROBE_US ? timeout_us : LONGEST_PROBE_US;
     if (now_us - since_us >= pause_us) {
         conn->probed_us = now_us;
+        if (conn->sent_head < conn->sent_tail && at(conn, conn->sent_head)->state == SENT_IN_FLIGHT)
+            settle(conn, at(conn, conn->sent_head), 1);   /* it takes the oldest one's place */
+        forget_settled(conn);
         return 1;
     }
     conn->counts.window_dropped++;

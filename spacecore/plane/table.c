@@ -80,7 +80,7 @@ static void reset(conn_t *conn, int is_client) {
     conn->listener.seat = -1;
     conn->own_frame_bytes = 65535;
     conn->largest_pn = conn->spin_pn = conn->window_top = conn->largest_acked = -1;
-    conn->phase_first_pn = conn->ack_due_us = conn->other_first_pn = INT64_MAX;
+    conn->phase_first_pn = conn->ack_due_us = INT64_MAX;
     conn->ack_every = 2;            /* RFC 9000 section 13.2.2 */
     conn->ack_delay_us = 20000;
     conn->ack_exponent = conn->peer_ack_exponent = 3;

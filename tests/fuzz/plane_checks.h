@@ -60,6 +60,17 @@ static inline void check_unchanged(const end_t *end, const conn_t *conn) {
     CHECK(memcmp(&now, &end->before, sizeof now) == 0);
 }
 
+/* The receive side is as it was: the packet can still come in over the other stack. */
+static inline void check_not_taken_in(const end_t *end, const conn_t *conn) {
+    const conn_t *before = &end->before;
+    CHECK(conn->expected_pn == before->expected_pn && conn->largest_pn == before->largest_pn);
+    CHECK(conn->largest_at_us == before->largest_at_us && conn->received_us == before->received_us);
+    CHECK(conn->window_top == before->window_top && memcmp(conn->window, before->window, sizeof conn->window) == 0);
+    CHECK(conn->ack_pending == before->ack_pending && conn->ack_due_us == before->ack_due_us);
+    CHECK(conn->pn == before->pn && conn->flags == before->flags && conn->rx_phase == before->rx_phase);
+    CHECK(conn->counts.received == before->counts.received && conn->counts.slow - before->counts.slow <= 1);
+}
+
 static inline void check_ranges(const conn_t *conn) {
     CHECK(conn->n_ranges >= 0 && conn->n_ranges <= PLANE_RANGES);
     for (int i = 0; i < conn->n_ranges; i++) {

@@ -94,8 +94,8 @@ static void check_judged(const conn_t *far, const judged_t *judged, verdict_t ve
         CHECK(verdict == PLANE_SLOW);
     else if (judged->largest >= far->pn)
         CHECK(verdict == PLANE_VIOLATION);
-    else if (judged->largest >= far->other_first_pn)
-        CHECK(verdict == PLANE_SLOW);
+    else if (far->n_others > 0 && judged->largest >= far->others[0])
+        CHECK(verdict == PLANE_SLOW || verdict == PLANE_DONE);
     else
         CHECK(verdict == PLANE_DONE);
 }
@@ -201,7 +201,7 @@ static void act_update(story_t *story, int from) {
     CHECK(deliver_letter(story, from, UPDATED, letter) == PLANE_SLOW);
     CHECK(pair_take_receive_key(pair, from) == PLANE_OK);
     verdict_t verdict = deliver_letter(story, from, UPDATED, letter);
-    int can = (far->flags & PLANE_RX) && far->other_first_pn == INT64_MAX;
+    int can = (far->flags & PLANE_RX) && far->n_others == 0;
     CHECK(verdict == PLANE_DONE || !can);
     if (verdict == PLANE_DONE)
         write_under_old_key(story, from);

@@ -77,6 +77,17 @@ static void act_burst(story_t *story, int end) {
         post(story, end, below(&dice, 4) != 0);
 }
 
+/* Some packets of the other stack are in flight, or none; what was told of those before stays told. */
+static void set_others(conn_t *conn) {
+    int64_t pns[PLANE_OTHERS + 3];
+    int n = below(&dice, 8) || conn->pn < 200 ? 0 : 1 + below(&dice, PLANE_OTHERS + 3);
+    int64_t pn = conn->pn - 1 - 9 * n;
+    for (int i = 0; i < n; i++)
+        pns[i] = pn += 1 + below(&dice, 8);
+    conn_set_others(conn, pns, n);
+    CHECK(conn->n_others == (n > PLANE_OTHERS ? PLANE_OTHERS + 1 : n));
+}
+
 /* The other stack takes in, sends and acknowledges packets of its own in the same number space. */
 static void act_other(story_t *story, int end) {
     conn_t *conn = story->pair.conn[end];
@@ -100,7 +111,7 @@ static void act_other(story_t *story, int end) {
         break;
     case 2: conn_range_drop(conn, most - below(&dice, 500)); break;
     case 3:
-        conn->other_first_pn = below(&dice, 8) || conn->pn < 50 ? INT64_MAX : conn->pn - below(&dice, 50);
+        set_others(conn);
         break;
     case 4:
         conn->window_bytes = below(&dice, 40000);

@@ -79,15 +79,13 @@ def test_a_peer_that_never_acknowledges_has_a_bounded_amount_in_flight() -> None
     for number in range(500):
         taken += wire.fan_out(number.to_bytes(2, "big") + bytes(1000))
         wire.run(0.02)
-        assert (
-            wire.connection.in_flight_bytes <= 16 * 1024 + 3 * 1100
-        )  # the window, and a probe in each of three timeouts
+        assert wire.connection.in_flight_bytes <= 16 * 1024 + 1100  # the window, and one that asks
         assert wire.connection.in_flight_packets <= 128
-    assert 100 <= taken < 400
+    assert 20 <= taken < 100  # of 500: the patience doubles while nothing is acknowledged
     wire.drop = lambda to_server, data: False
     wire.client.send_ping(1)
     wire.settle()
-    assert wire.speak(1) == 50
+    assert wire.speak(1) >= 45  # the first ones ask whether it is there again
 
 
 def test_a_burst_of_native_losses_halves_the_window_once() -> None:
@@ -175,7 +173,7 @@ def test_a_lost_acknowledgement_of_aioquics_does_not_send_all_others_to_it() -> 
     assert len(wire.quic.datagrams_to_send(wire.now_s)) == 1  # and it never arrives
     assert len(wire.quic.shared_space.sent_packets) == 1
     slow = wire.connection.stats.slow
-    assert wire.speak(1) == 50
+    assert wire.speak(1) >= 45  # the first ones ask whether it is there again
     wire.settle()
     assert wire.connection.stats.acked == 50
     assert wire.connection.stats.slow == slow

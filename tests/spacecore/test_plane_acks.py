@@ -141,13 +141,47 @@ def test_acks_that_reach_packets_of_the_other_stack_are_its_business_too():
     peer = Peer()
     peer.connection.seal(b"x", T0_US)
     peer.connection.packet_number = 2  # the other stack sent number 1
-    peer.connection.set_others(first_pn=1)
+    peer.connection.set_others(in_flight=[1])
     assert peer.acknowledge([(0, 1)], T0_US) == SLOW
-    assert peer.connection.stats.acked == 0
+    assert (
+        peer.connection.stats.acked == 1
+    )  # ours has had its fate at once: windows do not wait for the other stack
+    assert peer.connection.ranges() == []  # but the packet itself is not taken in
     assert peer.connection.acked(0, 1, True, 0, T0_US)
     assert peer.connection.stats.acked == 1
     peer.connection.set_others()
     assert peer.acknowledge([(0, 1)], T0_US) == DONE
+
+
+def test_the_other_stack_is_told_once_of_each_packet_and_once_that_it_is_passed():
+    """While it is slow to look, every further ACK would otherwise queue up for it."""
+    peer = Peer()
+    for _ in range(30):
+        peer.connection.seal(b"x", T0_US)
+    peer.connection.packet_number = 40
+    others = [5, 12, 30]
+    peer.connection.set_others(in_flight=others)
+    acks = [
+        ([(0, 4)], DONE),
+        ([(0, 5)], SLOW),
+        ([(0, 6)], DONE),
+        ([(13, 14), (0, 6)], DONE),  # 12 is missing, by less than three
+        ([(13, 15), (0, 6)], SLOW),
+        ([(13, 16), (0, 6)], DONE),
+        ([(0, 16)], SLOW),
+        ([(0, 29)], DONE),
+        ([(0, 33)], SLOW),
+        ([(0, 34)], DONE),
+    ]
+    for ranges, verdict in acks:
+        assert peer.acknowledge(ranges, T0_US) == verdict
+        peer.connection.set_others(in_flight=others)  # it still has not looked
+    peer.connection.set_others(in_flight=[35, 36])
+    assert peer.acknowledge([(0, 35)], T0_US) == SLOW
+    peer.connection.set_others(in_flight=range(20, 29))  # too many to tell apart
+    assert peer.acknowledge([(0, 36)], T0_US) == SLOW
+    assert peer.acknowledge([(0, 37)], T0_US) == SLOW
+    assert peer.acknowledge([(0, 19)], T0_US) == DONE
 
 
 @quick
