@@ -180,9 +180,9 @@ def test_loss_is_what_was_asked_for_and_the_same_again():
             swarm.add(clients[0].fileno())
             got = []
             for number in range(400):
-                server.sendto(number.to_bytes(2), clients[0].getsockname())
+                server.sendto(b"\x80" + number.to_bytes(2), clients[0].getsockname())
                 swarm.send(0, b"up", T0_US)
-                got += [int.from_bytes(data) for _, data, _ in swarm.pump(T0_US, NO_STAMPS)]
+                got += [int.from_bytes(data[1:]) for _, data, _ in swarm.pump(T0_US, NO_STAMPS)]
             stats = swarm.stats
             assert stats.lost_in == 400 - len(got)
             assert stats.lost_out == 400 - stats.packets_out
@@ -201,13 +201,13 @@ def test_a_delay_holds_packets_back_in_both_directions():
         swarm.add(clients[0].fileno())
         assert swarm.due_us is None
         for number in range(50):
-            server.sendto(bytes([number]), clients[0].getsockname())
+            server.sendto(bytes([0x80, number]), clients[0].getsockname())
         swarm.send(0, b"up", T0_US)
         assert swarm.pump(T0_US, NO_STAMPS) == []
         assert swarm.stats.packets_out == 0
         assert T0_US + 40_000 <= swarm.due_us <= T0_US + 60_000
         came = swarm.pump(T0_US + 39_999, NO_STAMPS) + swarm.pump(T0_US + 60_000, NO_STAMPS)
-        assert sorted(data[0] for _, data, _ in came) == list(range(50))
+        assert sorted(data[1] for _, data, _ in came) == list(range(50))
         times = [arrived_us for _, _, arrived_us in came]
         assert times == sorted(times)
         assert T0_US + 40_000 <= times[0] < times[-1] <= T0_US + 60_000
