@@ -18,12 +18,17 @@ _ACK_DELAY_MS = 600.0  # the client's own; only at which packet is varied here
 class Crowd(Child):
     """Who talks in a Space of its own, and those who listen. One has come when it is made: the host.
 
+    With `space` it has no host, and its listeners join that Space.
+
     Each has a token that is signed with the server's key, as people of a real server have: what a development
     server does to register somebody by name is no part of a join.
     """
 
-    def __init__(self, server: str, fingerprint: str, key: Path, case: Case, core: int) -> None:
+    def __init__(
+        self, server: str, fingerprint: str, key: Path, case: Case, core: int, *, space: str | None = None
+    ) -> None:
         self.case = case
+        theirs = [] if space is None else ["--space", space, "--speakers", "0"]
         super().__init__(
             "load generator",
             [
@@ -38,11 +43,12 @@ class Crowd(Child):
                     f"{_PATIENCE_S:g}",
                 ),
                 *("--ack-every", str(case.ack_every), "--ack-delay-ms", f"{_ACK_DELAY_MS:g}"),
+                *theirs,
             ],
             core=core,
         )
         try:
-            self.wait_for("ready", _START_S)
+            self.space = str(self.wait_for("ready", _START_S)["space"])
         except BaseException:
             self.stop()
             raise

@@ -179,7 +179,7 @@ class LimitsConfig(_Section):
     title_chars: int = _number(100, 1, 100)
     host_grace_ms: int = _number(30_000, 0, 3_600_000)
     push_interval_ms: int = _number(100, 20, 10_000)
-    audience_messages_per_s: int = _number(1_000, 1, 1_000_000)
+    audience_messages_per_s: int = _number(250, 1, 1_000_000)
     stop_ms: int = _number(5_000, 0, 60_000)
 
 

@@ -142,6 +142,18 @@ class Listener(Driver):
         late_s = max(0.0, self._clock() - arrived_us / 1_000_000)
         self._on_packet(data, addr, late_s, native_first=native_first)
 
+    def is_of_handshake(self, data: bytes) -> bool:
+        """Whether a packet belongs to a handshake: by its header, or as its connection is not up yet.
+
+        Taken before the packet that ends the handshake, a first request could not be opened and would be lost.
+        """
+        if not data:
+            return False
+        if data[0] & 0x80:
+            return True
+        handle = self._routes.get(data[1 : 1 + CID_BYTES])
+        return handle is not None and not handle._link.established
+
     def on_violation(self, slot: int, generation: int) -> None:
         """A connection of the plane got an ACK of a packet that was never sent."""
         handle = self._by_slot(slot, generation)

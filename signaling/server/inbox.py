@@ -15,9 +15,9 @@ Packet = tuple[bytes, Address, int, bool]
 """UDP payload, where it came from, when (µs), and whether it has to be tried natively first."""
 
 HANDSHAKES_PER_TURN = 4
-"""Packets with a long header that one turn of the loop takes: each may cost it some milliseconds."""
+"""Packets of handshakes that one turn of the loop takes: each may cost it some milliseconds."""
 HANDSHAKES_KEPT = 2_048
-"""Packets with a long header that wait; the newest is dropped, and the client sends it again."""
+"""Packets of handshakes that wait; the newest is dropped, and the client sends it again."""
 CONTROL_PER_TURN = 64
 
 
@@ -34,13 +34,20 @@ class Inbox:
     """**A burst of handshakes delays handshakes, not the control of those who are inside.**
 
     `put` packets; `take` is called for each, from the loop, in the order in which those of its kind came.
-    Between two turns everything else that the loop has to do gets its chance.
+    Between two turns everything else that the loop has to do gets its chance. `is_of_handshake` tells the two
+    kinds apart, by the bytes of a packet.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, take: Callable[[Packet], None]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        take: Callable[[Packet], None],
+        is_of_handshake: Callable[[bytes], bool],
+    ) -> None:
         self.counts = InboxCounts()
         self._loop = loop
         self._take = take
+        self._is_of_handshake = is_of_handshake
         self._control: deque[Packet] = deque()
         self._handshakes: deque[Packet] = deque()
         self._turn: asyncio.Handle | None = None
@@ -49,9 +56,9 @@ class Inbox:
         return len(self._control) + len(self._handshakes)
 
     def put(self, packets: Iterable[Packet]) -> None:
-        """Take in packets; those with a short header are bounded by the queue they come from."""
+        """Take in packets; those of control are bounded by the queue they come from."""
         for packet in packets:
-            if not packet[0] or not packet[0][0] & 0x80:
+            if not self._is_of_handshake(packet[0]):
                 self._control.append(packet)
             elif len(self._handshakes) < HANDSHAKES_KEPT:
                 self._handshakes.append(packet)

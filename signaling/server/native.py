@@ -101,7 +101,7 @@ class Threaded:
         self._media = media
         self._on_notices = on_notices
         self._listener = listener
-        self.inbox = Inbox(self._loop, self._take)
+        self.inbox = Inbox(self._loop, self._take, listener.is_of_handshake)
         """Packets that wait for the loop."""
         self._thread = MediaThread(media, udp.fileno())
         # Also where nobody stops the server before the interpreter ends, or the server is just dropped.

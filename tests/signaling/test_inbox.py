@@ -30,7 +30,7 @@ def number_of(packet: Packet) -> int:
 
 async def inbox() -> tuple[Inbox, list[Packet]]:
     taken: list[Packet] = []
-    return Inbox(asyncio.get_running_loop(), taken.append), taken
+    return Inbox(asyncio.get_running_loop(), taken.append, lambda data: data[:1] == b"\xc0"), taken
 
 
 def test_what_is_little_is_taken_at_once() -> None:
@@ -67,6 +67,23 @@ def test_control_overtakes_handshakes_and_keeps_its_order() -> None:
         box.put([control(1), control(2)])
         await asyncio.sleep(0)
         assert taken[HANDSHAKES_PER_TURN : HANDSHAKES_PER_TURN + 2] == [control(1), control(2)]
+
+    run(story())
+
+
+def test_a_first_request_stays_behind_the_packet_that_ends_its_handshake() -> None:
+    async def story() -> None:
+        taken: list[Packet] = []
+        inside: set[bytes] = set()
+        box = Inbox(asyncio.get_running_loop(), taken.append, lambda data: data not in inside)
+        finished, first = handshake(1), control(2)
+        box.put([*(handshake(number) for number in range(10, 15)), finished, first])
+        inside.add(control(3)[0])
+        box.put([control(3)])
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert taken.index(finished) < taken.index(first)
+        assert taken.index(control(3)) < taken.index(finished)
 
     run(story())
 

@@ -55,6 +55,36 @@ def test_control_both_ways_and_close() -> None:
     tell(story)
 
 
+def test_packets_belong_to_a_handshake_until_its_connection_is_up() -> None:
+    async def story() -> None:
+        async with House() as house:
+            seen: list[tuple[bool, bool, bool]] = []
+            take = house.listener.datagram_received
+
+            def looking(data: bytes, address: tuple[Any, ...]) -> None:
+                is_up = bool(house.sessions)
+                seen.append((bool(data[0] & 0x80), is_up, house.listener.is_of_handshake(data)))
+                take(data, address)
+
+            house.listener.datagram_received = looking  # type: ignore[method-assign]
+            client = await house.connect()
+            client.handle.send_stream(b"hello")
+            await asyncio.sleep(1)
+            assert {of for is_long, _, of in seen if is_long} == {True}
+            assert {of for is_long, is_up, of in seen if not is_long and is_up} == {False}
+            assert not house.listener.is_of_handshake(b"")
+            assert not house.listener.is_of_handshake(b"\x40" + bytes(30))  # of nobody that is known
+            # Of a connection that has only begun.
+            link = next(iter(house.listener._links.values()))._link
+            packet = b"\x40" + link.host_cid + bytes(30)
+            assert not house.listener.is_of_handshake(packet)
+            link.established = False
+            assert house.listener.is_of_handshake(packet)
+            link.established = True
+
+    tell(story)
+
+
 def test_a_run_is_repeated_exactly() -> None:
     def once() -> tuple[list[int], list[int]]:
         async def story() -> tuple[list[int], list[int]]:
