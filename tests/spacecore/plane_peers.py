@@ -29,7 +29,7 @@ class Peer:
         frame_bytes: int = 65535,
     ) -> None:
         self.rng = random.Random(seed)
-        self.plane = plane or Plane(connections=8)
+        self.plane = Plane(connections=8) if plane is None else plane  # an empty one is false
         self.connection: Connection = self.plane.open()
         self.address = address
         self.own_cid = self.rng.randbytes(8)  # of the native side
