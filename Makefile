@@ -9,7 +9,7 @@ FOLDERS := spacecore spacecore/plane signaling/media signaling/load bench
 SOURCES := pyproject.toml setup.py $(foreach folder,$(FOLDERS),$(wildcard $(addprefix $(folder)/,*.pyx *.pxd *.pxi *.c *.h)))
 
 .DEFAULT_GOAL := install
-.PHONY: install demo test bench bench-capacity bench-compare bench-peers fuzz lint clean check-tools
+.PHONY: install demo test bench bench-capacity bench-compare bench-peers fuzz soak lint clean check-tools
 
 install: $(STAMP)
 
@@ -79,6 +79,10 @@ bench-peers: install
 # A million mutated packets at the C core of the data plane, under sanitizers; SEED repeats a run.
 fuzz: install
 	$(BIN)/python -m tests.fuzz.harness --packets $(or $(PACKETS),1000000) $(if $(SEED),--seed $(SEED))
+
+# Ten minutes of people coming and going; memory, sockets and counters must not drift.
+soak: install
+	$(BIN)/python -m tests.soak.soak --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED))
 
 lint: install
 	$(BIN)/ruff check .

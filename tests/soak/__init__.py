@@ -1,0 +1,1 @@
+"""A server and people who come, go and change their ways for a long time; nothing may drift."""
