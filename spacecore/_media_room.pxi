@@ -33,10 +33,12 @@ cdef class Room:
     def enter(self, Connection connection not None, *, int bundle=1):
         """`connection` hears this room from now on, and no other; `bundle`: the most frames it takes in one datagram, 1 to 3.
 
-        Raises MediaError: room_closed, media_stalled; PlaneError("closed").
+        Raises MediaError: other_plane, room_closed, media_stalled; PlaneError("closed").
         """
         if not 1 <= bundle <= 3:
             raise ValueError(f"bundle is 1 to 3 frames, not {bundle}")
+        if connection.plane is not self._media.plane:
+            raise MediaError("other_plane", "the connection is of another plane: open it in the one of this Media")
         self._make_room()
         cdef conn_t* conn = connection._enter()
         conn.listener.bundle = <uint8_t>bundle

@@ -7,6 +7,7 @@ import ssl
 from aioquic._buffer import Buffer
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.packet import pull_quic_transport_parameters, push_quic_transport_parameters
+from aioquic.tls import CipherSuite
 
 from signaling.quic.certificate import ServerCertificate, Trust
 from signaling.quic.congestion import RENO
@@ -21,6 +22,13 @@ __all__ = [
 ]
 
 ALPN = "spaces/1"
+
+# Each packet is sealed by itself, so the cheapest comes first; a server chooses by its own order.
+_CIPHER_SUITES = (
+    CipherSuite.AES_128_GCM_SHA256,
+    CipherSuite.AES_256_GCM_SHA384,
+    CipherSuite.CHACHA20_POLY1305_SHA256,
+)
 
 # As RFC 9221 section 3 recommends: any datagram that fits in a packet. The size that matters is what the
 # protocol's parser accepts; one that is too long is dropped and counted there, the connection lives on.
@@ -85,4 +93,5 @@ def _common(limits: LinkLimits, alpn: str, *, is_client: bool) -> QuicConfigurat
         max_datagram_size=limits.max_packet_bytes,
         max_datagram_frame_size=_DATAGRAM_FRAME_BYTES,
         congestion_control_algorithm=RENO,
+        cipher_suites=list(_CIPHER_SUITES),
     )

@@ -13,6 +13,42 @@ static void aead_free(aead_t *aead) {
     memset(aead, 0, sizeof *aead);
 }
 
+static const uint8_t NO_KEY[32];
+
+/* A spare context under this key, or a new one. NULL: it failed. */
+static evp_cipher_ctx *take_spare(evp_cipher_ctx **spare, suite_t suite, const uint8_t *key, int is_mask) {
+    evp_cipher_ctx *context = suite == SUITE_AES_128_GCM ? *spare : NULL;
+    if (context != NULL) {
+        *spare = NULL;
+        if (is_mask ? mask_rekey(context, key) : aead_rekey(context, key, 1))
+            return context;
+        context_free(context);
+    }
+    return is_mask ? mask_context(suite, key) : aead_context(suite, key, 1);
+}
+
+/* The key is forgotten, the context kept where it is. */
+static void keep_spare(evp_cipher_ctx **spare, suite_t suite, evp_cipher_ctx *context, int is_mask) {
+    if (context == NULL)
+        return;
+    if (suite == SUITE_AES_128_GCM && *spare == NULL &&
+        (is_mask ? mask_rekey(context, NO_KEY) : aead_rekey(context, NO_KEY, 1)))
+        *spare = context;
+    else
+        context_free(context);
+}
+
+void conn_make_spares(conn_t *conn) {
+    conn->spare_tx = aead_context(SUITE_AES_128_GCM, NO_KEY, 1);
+    conn->spare_hp = mask_context(SUITE_AES_128_GCM, NO_KEY);
+}
+
+void conn_free_spares(conn_t *conn) {
+    context_free(conn->spare_tx);
+    context_free(conn->spare_hp);
+    conn->spare_tx = conn->spare_hp = NULL;
+}
+
 static int aead_make(aead_t *aead, suite_t suite, const uint8_t *key, const uint8_t *iv, int encrypt) {
     aead->ctx = aead_context(suite, key, encrypt);
     if (aead->ctx == NULL)
@@ -22,11 +58,12 @@ static int aead_make(aead_t *aead, suite_t suite, const uint8_t *key, const uint
 }
 
 int conn_set_tx(conn_t *conn, suite_t suite, const uint8_t *key, const uint8_t *iv, const uint8_t *hp, int phase) {
-    aead_t fresh = {0};
-    if (aead_make(&fresh, suite, key, iv, 1) != PLANE_OK)
+    aead_t fresh = {.ctx = take_spare(&conn->spare_tx, suite, key, 0)};
+    if (fresh.ctx == NULL)
         return PLANE_CRYPTO;
+    memcpy(fresh.iv, iv, IV_BYTES);
     if (conn->tx_hp == NULL) {   /* a key update leaves the header's key as it is, RFC 9001 section 6.1 */
-        conn->tx_hp = mask_context(suite, hp);
+        conn->tx_hp = take_spare(&conn->spare_hp, suite, hp, 1);
         if (conn->tx_hp == NULL) {
             aead_free(&fresh);
             return PLANE_CRYPTO;
@@ -34,7 +71,7 @@ int conn_set_tx(conn_t *conn, suite_t suite, const uint8_t *key, const uint8_t *
     } else {
         conn->counts.key_updates++;
     }
-    aead_free(&conn->tx);
+    keep_spare(&conn->spare_tx, conn->suite, conn->tx.ctx, 0);
     conn->tx = fresh;
     conn->suite = (uint8_t)suite;
     conn->tx_phase = (uint8_t)phase;
@@ -69,11 +106,12 @@ int conn_set_rx(conn_t *conn, suite_t suite, const uint8_t *key, const uint8_t *
 
 void conn_wipe(conn_t *conn) {
     conn->flags = 0;
-    aead_free(&conn->tx);
+    keep_spare(&conn->spare_tx, conn->suite, conn->tx.ctx, 0);
+    keep_spare(&conn->spare_hp, conn->suite, conn->tx_hp, 1);
+    memset(&conn->tx, 0, sizeof conn->tx);
     aead_free(&conn->rx);
     aead_free(&conn->rx_next);
     aead_free(&conn->rx_previous);
-    context_free(conn->tx_hp);
     context_free(conn->rx_hp);
     conn->tx_hp = conn->rx_hp = NULL;
 }

@@ -154,6 +154,14 @@ evp_cipher_ctx *mask_context(suite_t suite, const uint8_t *key) {
     return context;
 }
 
+int aead_rekey(evp_cipher_ctx *context, const uint8_t *key, int encrypt) {
+    return crypto.init(context, NULL, NULL, key, NULL, encrypt) == 1;
+}
+
+int mask_rekey(evp_cipher_ctx *context, const uint8_t *key) {
+    return crypto.encrypt_init(context, NULL, NULL, key, NULL) == 1;
+}
+
 void context_free(evp_cipher_ctx *context) {
     if (context != NULL)
         crypto.ctx_free(context);

@@ -122,6 +122,7 @@ typedef struct conn {
     int64_t largest_acked;
     aead_t tx;
     evp_cipher_ctx *tx_hp;
+    evp_cipher_ctx *spare_tx, *spare_hp;    /* contexts for AES-128-GCM that wait for a key, see table.c */
     uint64_t sealed;                /* packets under the present sending key */
     uint64_t sealed_by_other;       /* of the other stack under it, as it reports */
     uint32_t largest_frame_bytes;   /* of a DATAGRAM frame, as the peer announced */
@@ -174,7 +175,7 @@ typedef struct conn {
     /* Last, so that all above is close together: a fan-out goes through thousands of connections. */
     range_t ranges[PLANE_RANGES];   /* ascending */
     sent_t sent[PLANE_SENT];
-} conn_t;
+} __attribute__((aligned(64))) conn_t;
 
 typedef struct {                    /* counters of a plane; they only grow */
     uint64_t sealed, sent, send_calls, send_blocked, send_errors, received, receive_calls, done, slow, dropped, violations, busy, unknown_cid,
@@ -192,6 +193,8 @@ typedef struct plane {
     uint32_t limit;                 /* connections open at one time */
     uint32_t n_slots, n_open;
     conn_t **slots;                 /* as many as the limit; what they point to never moves */
+    void **blocks;                  /* of memory in which slots are made, one after the other */
+    uint32_t n_blocks, per_block;
     uint32_t *free_slots;
     uint32_t n_free;
     pthread_mutex_t table_lock;     /* of slots and cids */
@@ -225,6 +228,8 @@ void plane_unlock(conn_t *conn);                        /* see plane_release for
 
 /* --- one connection (conn.c) ------------------------------------------------------------------------------------ */
 
+void conn_make_spares(conn_t *conn);                    /* once, when a slot is made; conn_free_spares ends it */
+void conn_free_spares(conn_t *conn);
 int conn_set_tx(conn_t *conn, suite_t suite, const uint8_t *key, const uint8_t *iv, const uint8_t *hp, int phase);
 int conn_set_rx(conn_t *conn, suite_t suite, const uint8_t *key, const uint8_t *iv, const uint8_t *hp, int phase,
                 const uint8_t *next_key, const uint8_t *next_iv);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 struct cid_entry {
     conn_t *conn;                   /* NULL: free */
@@ -17,7 +18,12 @@ struct held {
     uint8_t frame[PLANE_HELD][PLANE_PACKET_BYTES];
 };
 
-enum { CIDS_PER_CONN = 4 };         /* slots of the hash for each connection, of which at most half are filled */
+enum {
+    CIDS_PER_CONN = 4,              /* slots of the hash for each connection, of which at most half are filled */
+    LINE_BYTES = 64,
+    HUGE_BYTES = 2 << 20,           /* a huge page, and a block of slots, unless the plane is smaller */
+    BLOCK_CONNS = HUGE_BYTES / sizeof(conn_t)
+};
 
 /* --- slots ------------------------------------------------------------------------------------------------------ */
 
@@ -32,12 +38,14 @@ plane_t *plane_new(int cid_bytes, uint32_t limit) {
     plane->limit = limit;
     plane->slots = calloc(limit, sizeof *plane->slots);
     plane->free_slots = calloc(limit, sizeof *plane->free_slots);
+    plane->per_block = limit < BLOCK_CONNS ? limit : BLOCK_CONNS;
+    plane->blocks = calloc(limit / plane->per_block + 1, sizeof *plane->blocks);
     plane->cids = calloc(size, sizeof *plane->cids);
     plane->cid_mask = size - 1;
     plane->held = calloc(PLANE_HELD_CONNS, sizeof *plane->held);
     pthread_mutex_init(&plane->table_lock, NULL);
     pthread_mutex_init(&plane->held_lock, NULL);
-    if (plane->slots == NULL || plane->free_slots == NULL || plane->cids == NULL || plane->held == NULL) {
+    if (plane->blocks == NULL || plane->slots == NULL || plane->free_slots == NULL || plane->cids == NULL || plane->held == NULL) {
         plane_free(plane);
         return NULL;
     }
@@ -56,9 +64,12 @@ void plane_free(plane_t *plane) {
         return;
     for (uint32_t i = 0; i < plane->n_slots; i++) {
         conn_wipe(plane->slots[i]);
+        conn_free_spares(plane->slots[i]);
         pthread_mutex_destroy(&plane->slots[i]->lock);
-        free(plane->slots[i]);
     }
+    for (uint32_t i = 0; i < plane->n_blocks; i++)
+        free(plane->blocks[i]);
+    free(plane->blocks);
     pthread_mutex_destroy(&plane->table_lock);
     pthread_mutex_destroy(&plane->held_lock);
     free(plane->slots);
@@ -72,8 +83,12 @@ void plane_free(plane_t *plane) {
 static void reset(conn_t *conn, int is_client) {
     uint32_t slot = conn->slot;
     uint32_t generation = conn->generation;
+    evp_cipher_ctx *spare_tx = conn->spare_tx;
+    evp_cipher_ctx *spare_hp = conn->spare_hp;
     size_t kept = offsetof(conn_t, slot);
     memset((char *)conn + kept, 0, sizeof *conn - kept);
+    conn->spare_tx = spare_tx;
+    conn->spare_hp = spare_hp;
     conn->slot = slot;
     conn->generation = generation + 1;
     conn->is_client = (uint8_t)(is_client != 0);
@@ -87,28 +102,42 @@ static void reset(conn_t *conn, int is_client) {
     conn->peer_ack_delay_us = 25000;
 }
 
-static conn_t *new_slot(plane_t *plane) {
+/* A fan-out goes through thousands of connections and touches a few lines of each: what costs most is finding the pages.
+ * So slots lie side by side, in huge pages where the kernel has them, and the contexts that sealing uses are made in one
+ * go, which puts them side by side too. */
+static int add_block(plane_t *plane) {
+    uint32_t n = plane->limit - plane->n_slots < plane->per_block ? plane->limit - plane->n_slots : plane->per_block;
+    int is_huge = n == BLOCK_CONNS;
+    size_t size = is_huge ? HUGE_BYTES : n * sizeof(conn_t);
     void *memory = NULL;
-    if (posix_memalign(&memory, 64, sizeof(conn_t)) != 0)
-        return NULL;
-    memset(memory, 0, sizeof(conn_t));
+    if (posix_memalign(&memory, is_huge ? HUGE_BYTES : LINE_BYTES, size) != 0)
+        return 0;
+#ifdef MADV_HUGEPAGE
+    if (is_huge)
+        madvise(memory, size, MADV_HUGEPAGE);
+#endif
+    memset(memory, 0, size);
+    plane->blocks[plane->n_blocks++] = memory;
     conn_t *conn = memory;
-    pthread_mutex_init(&conn->lock, NULL);
-    conn->slot = plane->n_slots;
-    plane->slots[plane->n_slots] = conn;
-    __atomic_store_n(&plane->n_slots, plane->n_slots + 1, __ATOMIC_RELEASE);
-    return conn;
+    for (uint32_t i = 0; i < n; i++) {
+        pthread_mutex_init(&conn[i].lock, NULL);
+        conn[i].slot = plane->n_slots + i;
+        conn_make_spares(&conn[i]);
+        plane->slots[plane->n_slots + i] = &conn[i];
+    }
+    for (uint32_t i = n; i > 0; i--)    /* the lowest is taken first */
+        plane->free_slots[plane->n_free++] = plane->n_slots + i - 1;
+    __atomic_store_n(&plane->n_slots, plane->n_slots + n, __ATOMIC_RELEASE);
+    return 1;
 }
 
 conn_t *plane_open(plane_t *plane, int is_client) {
     conn_t *conn = NULL;
     pthread_mutex_lock(&plane->table_lock);
-    if (plane->n_free > 0)
+    if (plane->n_free > 0 || (plane->n_slots < plane->limit && add_block(plane))) {
         conn = plane->slots[plane->free_slots[--plane->n_free]];
-    else if (plane->n_slots < plane->limit)
-        conn = new_slot(plane);
-    if (conn != NULL)
         plane->n_open++;
+    }
     pthread_mutex_unlock(&plane->table_lock);
     if (conn == NULL)
         return NULL;
