@@ -126,8 +126,8 @@ cdef enum:
     SOCKET_FAILED = 4
     BATCHES = 64                # read without looking at anything but the time, and of these …
     LEAST_BATCHES = 8           # … after a tick, however late the next one is
-    CALM_WAKES = 4              # by the socket between two ticks; beyond that …
-    MODERATION_US = 2000        # … it is read no sooner than so long after the last time: in batches, not one by one
+    CALM_WAKES = 2              # by the socket between two ticks; beyond that …
+    MODERATION_US = 5000        # … it is read no sooner than so long after the last time: in batches, not one by one
     STALLED_MS = 1000           # how long somebody waits for the thread to take commands
     WAIT_MS = 1
 

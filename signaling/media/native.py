@@ -30,6 +30,8 @@ MOST_ROOMS = (1 << 17) - 1
 FRAMES_KEPT = 256
 """Frames of a room that wait for the loop, where something of the loop takes them; the newest is dropped."""
 
+_IDLE_US = 80_000  # beyond the next deadline
+
 
 class NativeRoom(MediaRoom):
     """A room that `Media` ticks. Who has no connection on the plane is served by the loop, as outlets are.
@@ -231,10 +233,13 @@ class NativeRooms(Rooms[NativeRoom]):
 
     @property
     def next_us(self) -> int:
-        """The next deadline of a grid of 20 ms, or, where the ticks are run here, what is due before it."""
+        """The next deadline of a grid of 20 ms, or, where the ticks are run here, what is due before it.
+
+        Where a thread runs them and no room has anything to publish here, a look now and then is enough.
+        """
         if self.is_stepped:
             return min(self._ticker.next_us, self.media.next_us)
-        return self._ticker.next_us
+        return self._ticker.next_us if self._busy else self._ticker.next_us + _IDLE_US
 
     def on_time(self, now_us: int) -> None:
         """Run the ticks that are due, if no thread does; publish what was mixed, and pass notices on."""

@@ -10,11 +10,15 @@ __all__ = ["Alarms"]
 
 
 class Alarms:
-    """One alarm per key; setting it again moves it. An alarm never rings early."""
+    """One alarm per key; setting it again moves it. An alarm never rings early.
 
-    __slots__ = ("_at", "_heap", "_numbers")
+    `sooner(at_us)` is called when one is set that comes before all others.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_at", "_heap", "_numbers", "_sooner")
+
+    def __init__(self, sooner: Callable[[int], None] | None = None) -> None:
+        self._sooner = sooner
         self._heap: list[tuple[int, int, Hashable]] = []
         self._at: dict[Hashable, tuple[int, Callable[[int], None]]] = {}
         self._numbers = itertools.count()
@@ -30,8 +34,16 @@ class Alarms:
         held = self._at.get(key)
         self._at[key] = (at_us, ring)
         if held is None or held[0] != at_us:
+            is_first = not self._heap or at_us < self._heap[0][0]
             heapq.heappush(self._heap, (at_us, next(self._numbers), key))
             self._sweep()
+            if is_first and self._sooner is not None:
+                self._sooner(at_us)
+
+    @property
+    def next_us(self) -> int | None:
+        """When `take_due` may have something, or None; an alarm that was moved may make it too early."""
+        return self._heap[0][0] if self._heap else None
 
     def take_due(self, now_us: int) -> list[Callable[[int], None]]:
         """The alarms that are due, the earliest first; each is forgotten before it is returned."""

@@ -83,10 +83,11 @@ class Server:
         self._bind = bind
         self._random_bytes = random_bytes
         self._counts = Counts()
-        self._alarms = Alarms()
+        self._alarms = Alarms(self._sooner)
         self._rooms: Rooms[Any] = PlainRooms(self._now_us, self._on_room_failure)
         self._directory = Directory(config.limits.spaces)
         self._turn_us = 0
+        self._next_turn_us = 0
         self._connections: dict[int, Connection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -160,6 +161,7 @@ class Server:
                 self._threaded.stop()
             if self._timer is not None:
                 self._timer.cancel()
+                self._timer = None  # an alarm that is set from here on wakes nobody
             await asyncio.sleep(0)  # the socket reports its end in the loop's next turn
             await self.store.close()
 
@@ -369,5 +371,16 @@ class Server:
                 self._counts.errors_caught += 1
                 log.exception("an alarm failed")
         if self._loop is not None and self._listener is not None:
-            wait_us = max(0, self._rooms.next_us - self._now_us())
-            self._timer = self._loop.call_later(wait_us / _SECOND_US, self._on_turn)
+            alarm_us = self._alarms.next_us
+            due_us = self._rooms.next_us
+            self._turn_at(due_us if alarm_us is None else min(due_us, alarm_us), self._loop)
+
+    def _turn_at(self, due_us: int, loop: asyncio.AbstractEventLoop) -> None:
+        self._next_turn_us = due_us
+        self._timer = loop.call_later(max(0, due_us - self._now_us()) / _SECOND_US, self._on_turn)
+
+    def _sooner(self, at_us: int) -> None:
+        """An alarm was set that comes before all others: wake for it, if that is before the next turn."""
+        if self._timer is not None and self._loop is not None and at_us < self._next_turn_us:
+            self._timer.cancel()
+            self._turn_at(at_us, self._loop)

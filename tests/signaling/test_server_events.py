@@ -178,10 +178,16 @@ def test_pushes_keep_their_distance_and_nothing_is_forgotten(history: list[tuple
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.one_of(st.none(), st.integers(0, 50))), max_size=200))
 def test_an_alarm_rings_once_at_its_last_time(wishes: list[tuple[str, int | None]]) -> None:
-    alarms, rung, wanted = Alarms(), [], {}
+    told: list[int] = []
+    alarms, rung, wanted = Alarms(told.append), [], {}
     for key, at_us in wishes:
         alarms.set(key, at_us, lambda now_us, key=key: rung.append((now_us, key)))
         wanted[key] = at_us
+        live = [each for each in wanted.values() if each is not None]
+        if live:
+            assert alarms.next_us is not None
+            assert alarms.next_us <= min(live)
+            assert min(told) <= min(live)
     for now_us in range(60):
         for ring in alarms.take_due(now_us):
             ring(now_us)
