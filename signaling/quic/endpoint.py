@@ -143,9 +143,9 @@ class Listener(Driver):
         self._on_packet(data, addr, late_s, native_first=native_first)
 
     def is_of_handshake(self, data: bytes) -> bool:
-        """Whether a packet belongs to a handshake: by its header, or by a connection not up yet.
+        """Whether a packet belongs to a handshake: by its header, or because its connection is not up.
 
-        Taken before the packet that ends the handshake, a first request could not be opened and would be lost.
+        Taken before the packet that ends the handshake, a first request could not be opened: it would be lost.
         """
         if not data:
             return False
