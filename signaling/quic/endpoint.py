@@ -145,7 +145,7 @@ class Listener(Driver):
     def is_of_handshake(self, data: bytes) -> bool:
         """Whether a packet belongs to a handshake: by its header, or because its connection is not up.
 
-        Taken before the packet that ends the handshake, a first request could not be opened: it would be lost.
+        Taken before the packet that ends the handshake, a first request could not be opened and was lost.
         """
         if not data:
             return False
