@@ -480,3 +480,14 @@ def test_a_space_is_ticked_by_one_room_at_a_time() -> None:
     again = world.media.add_room(space)
     world.run(2)
     assert world.media.stats.rooms == 1 and again.applied >= 1
+
+
+def test_a_connection_of_another_plane_is_refused() -> None:
+    world = World()
+    _, room = world.room(1)
+    listener = world.join()
+    with pytest.raises(MediaError) as caught:
+        room.enter(listener.far)
+    assert caught.value.code == "other_plane"
+    world.run(2)
+    assert listener.seqs == []
