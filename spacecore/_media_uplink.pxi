@@ -62,6 +62,9 @@ cdef int media_read(media_t* media, in_batch_t* batch, int64_t now_us, int64_t c
     cdef int i
     cdef int n = batch_receive(media.plane, batch, media.fd, now_us, clock_offset_us)
     media.counts.reads += 1
+    if n <= 0:
+        return n
+    memset(packets, 0, sizeof(packets))
     for i in range(n):
         packets[i] = batch.packet[i]
     plane_find(media.plane, packets, batch.bytes, n, found)

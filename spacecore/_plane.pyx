@@ -360,7 +360,7 @@ cdef class Connection(SharedState):
     def receive(self, bytes packet not None, address, int64_t now_us):
         """Open a packet that arrived at now_us: (verdict, [datagram, …]).
 
-        SLOW: give it to the other stack. DONE: taken in. DROP: forged, damaged or a duplicate; nothing has changed.
+        SLOW: give it to the other stack, and do not try it here again. DONE: taken in. DROP: forged, damaged or a duplicate; nothing has changed.
         VIOLATION: close the connection with PROTOCOL_VIOLATION. Never raises for what is in the bytes.
         """
         cdef received_t received

@@ -55,13 +55,13 @@ class Stepped(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
         """One UDP payload from anybody."""
-        verdict = None
-        if data and not data[0] & 0x80:
-            verdict = self._media.receive(data, addr, self._clock_us())
-        if verdict in (DONE, DROP):
+        now_us = self._clock_us()
+        if not data or data[0] & 0x80:
+            self._listener.packet_received(data, addr, now_us, native_first=False)
+        elif self._media.receive(data, addr, now_us) in (DONE, DROP):
             self._listener.stats.datagrams_in += 1
-        else:
-            self._listener.datagram_received(data, addr)
+        else:  # natively once only: the second time an ACK that is news for aioquic would be none
+            self._listener.packet_received(data, addr, now_us, native_first=False)
         self.flush()
 
     def flush(self) -> None:

@@ -272,7 +272,8 @@ typedef struct {                    /* what a packet held */
 } received_t;
 
 /* Open and take in one packet that arrived at now_us. PLANE_SLOW and PLANE_DROP change nothing but counters, with one
- * exception: of a packet that is SLOW only because its ACK is news to the other stack, the ACK is carried out here too. */
+ * exception: of a packet that is SLOW only because its ACK is news to the other stack, the ACK is carried out here too,
+ * and is no news when the same packet is tried again. So each packet is tried once. */
 verdict_t conn_receive(conn_t *conn, const uint8_t *packet, int bytes, const address_t *source, int64_t now_us,
                        received_t *received);
 /* Whether an ACK should leave now. */

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 
 import pytest
+from aioquic.quic.connection import QuicConnection
 from aioquic.quic.packet_builder import QuicPacketBuilder
 
 from spacecore.errors import PlaneError
@@ -23,6 +24,7 @@ class Storm:
         self.wire = Wire(delay_s=0.0)
         self.written = bytearray()
         self.refused = 0
+        self.updated_at = (0, 0)
         self.wire.client.send_stream_data(0, b"open")
         self.wire.run(0.1)
         self.choices: list[tuple[float, Callable[[], None]]] = [
@@ -34,8 +36,8 @@ class Storm:
             (0.02, self.speak),
             (0.13, self.answer),
             (0.01, self.tick),
-            (0.0005, self.wire.quic.request_key_update),
-            (0.0005, self.wire.client.request_key_update),
+            (0.0005, lambda: self.update(self.wire.quic)),
+            (0.0005, lambda: self.update(self.wire.client)),
             (0.001, self.wire.quic.change_connection_id),
             (0.001, self.wire.client.change_connection_id),
         ]
@@ -55,6 +57,15 @@ class Storm:
             self.refused += 1
         elif self.dice.random() > 0.02:
             wire.client.receive_datagram(sealed, ("10.0.0.1", 4433), wire.now_s)
+
+    def update(self, quic: QuicConnection) -> None:
+        """Not before the other side has read a packet under the present keys: RFC 9001 section 6.1."""
+        wire = self.wire
+        read = (wire.opened[-1][1], wire.connection.largest_pn)
+        if read[0] >= self.updated_at[0] and read[1] >= self.updated_at[1]:
+            self.updated_at = (wire.connection.packet_number, wire.client._packet_number)
+            quic.request_key_update()
+            quic.send_ping(99)
 
     def queue(self) -> None:
         self.wire.server.send_audio(b"through the link")
