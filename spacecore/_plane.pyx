@@ -14,12 +14,12 @@ import os
 from collections import namedtuple
 
 from spacecore.libplane cimport (
-    PLANE_BATCH, PLANE_CID_BYTES, PLANE_CRYPTO, PLANE_DATAGRAMS, PLANE_HELD, PLANE_NO_LIBRARY, PLANE_OK, PLANE_OTHERS, PLANE_PACKET_BYTES,
-    PLANE_PREFIX_BYTES, PLANE_RX, PLANE_SENT, PLANE_TAKEN, PLANE_TX, SUITES, batch_send, conn_ack_due, conn_acked, conn_advance,
+    PLANE_CID_BYTES, PLANE_OK, PLANE_OTHERS, PLANE_PACKET_BYTES,
+    PLANE_PREFIX_BYTES, PLANE_RX, PLANE_TX, SUITES, batch_send, conn_acked, conn_advance,
     conn_counts_t, conn_detect_loss, conn_largest_payload, conn_mark, conn_may_send, conn_overhead_bytes, conn_probe_timeout_us,
     conn_range_add, conn_range_drop, conn_receive, conn_seal, conn_seal_limit, conn_seen, conn_set_others, conn_set_own_cid, conn_set_peer,
     conn_set_prefix, conn_set_rx, conn_set_tx, conn_wipe, crypto_error, crypto_load, crypto_path, crypto_version, plane_add_cid,
-    plane_at, plane_close, plane_counts_t, plane_drop_cid, plane_find, plane_free, plane_lock, plane_new, plane_note_time,
+    plane_close, plane_counts_t, plane_drop_cid, plane_find, plane_free, plane_lock, plane_new, plane_note_time,
     plane_open, plane_release, plane_time, plane_trylock, received_t, suite_t, verdict_t,
 )
 

@@ -1,7 +1,5 @@
 # Socket addresses between Python's tuples and C, and checks of what a caller hands in; included in _plane.pyx.
 
-from libc.string cimport memcpy
-
 cdef extern from "<arpa/inet.h>" nogil:
     enum:
         AF_INET

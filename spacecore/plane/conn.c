@@ -20,7 +20,7 @@ static evp_cipher_ctx *take_spare(evp_cipher_ctx **spare, suite_t suite, const u
     evp_cipher_ctx *context = suite == SUITE_AES_128_GCM ? *spare : NULL;
     if (context != NULL) {
         *spare = NULL;
-        if (is_mask ? mask_rekey(context, key) : aead_rekey(context, key, 1))
+        if (is_mask ? mask_rekey(context, key) : aead_rekey(context, key))
             return context;
         context_free(context);
     }
@@ -32,7 +32,7 @@ static void keep_spare(evp_cipher_ctx **spare, suite_t suite, evp_cipher_ctx *co
     if (context == NULL)
         return;
     if (suite == SUITE_AES_128_GCM && *spare == NULL &&
-        (is_mask ? mask_rekey(context, NO_KEY) : aead_rekey(context, NO_KEY, 1)))
+        (is_mask ? mask_rekey(context, NO_KEY) : aead_rekey(context, NO_KEY)))
         *spare = context;
     else
         context_free(context);

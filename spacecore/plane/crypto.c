@@ -154,8 +154,8 @@ evp_cipher_ctx *mask_context(suite_t suite, const uint8_t *key) {
     return context;
 }
 
-int aead_rekey(evp_cipher_ctx *context, const uint8_t *key, int encrypt) {
-    return crypto.init(context, NULL, NULL, key, NULL, encrypt) == 1;
+int aead_rekey(evp_cipher_ctx *context, const uint8_t *key) {
+    return crypto.encrypt_init(context, NULL, NULL, key, NULL) == 1;
 }
 
 int mask_rekey(evp_cipher_ctx *context, const uint8_t *key) {

@@ -10,8 +10,8 @@ int suite_key_bytes(suite_t suite);
 
 evp_cipher_ctx *aead_context(suite_t suite, const uint8_t *key, int encrypt);   /* NULL: it failed */
 evp_cipher_ctx *mask_context(suite_t suite, const uint8_t *key);
-/* The same context under another key. 1, or 0 if it failed: then it is of no use any more. */
-int aead_rekey(evp_cipher_ctx *context, const uint8_t *key, int encrypt);
+/* The same context, one that encrypts, under another key. 1, or 0 if it failed: then it is of no use any more. */
+int aead_rekey(evp_cipher_ctx *context, const uint8_t *key);
 int mask_rekey(evp_cipher_ctx *context, const uint8_t *key);
 void context_free(evp_cipher_ctx *context);                                     /* wipes the key; NULL is fine */
 
