@@ -36,6 +36,26 @@ class ErrorCode(enum.IntEnum):
     internal = 21
     too_many_spaces = 22
     already_hosting = 23
+    too_few_followers = 24
+    account_too_young = 25
+    not_listed = 26
+    space_locked = 27
+    not_invited = 28
+    invite_lapsed = 29
+    too_often = 30
+    held_muted = 31
+    no_such_post = 32
+    too_many_planned = 33
+    bad_time = 34
+    handle_taken = 35
+    not_planned = 36
+    resume_lapsed = 37
+    too_many_pins = 38
+    too_many_cohosts = 39
+    no_such_pin = 40
+    too_many_follows = 41
+    already_on_stage = 42
+    too_many_subscribers = 43
 
 
 class CloseCode(enum.IntEnum):
@@ -88,6 +108,26 @@ ERROR_RETRY: Final[Mapping[ErrorCode, Retry]] = MappingProxyType(
         ErrorCode.internal: Retry.later,
         ErrorCode.too_many_spaces: Retry.later,
         ErrorCode.already_hosting: Retry.changed,
+        ErrorCode.too_few_followers: Retry.changed,
+        ErrorCode.account_too_young: Retry.later,
+        ErrorCode.not_listed: Retry.changed,
+        ErrorCode.space_locked: Retry.changed,
+        ErrorCode.not_invited: Retry.changed,
+        ErrorCode.invite_lapsed: Retry.changed,
+        ErrorCode.too_often: Retry.later,
+        ErrorCode.held_muted: Retry.changed,
+        ErrorCode.no_such_post: Retry.changed,
+        ErrorCode.too_many_planned: Retry.changed,
+        ErrorCode.bad_time: Retry.changed,
+        ErrorCode.handle_taken: Retry.changed,
+        ErrorCode.not_planned: Retry.changed,
+        ErrorCode.resume_lapsed: Retry.changed,
+        ErrorCode.too_many_pins: Retry.changed,
+        ErrorCode.too_many_cohosts: Retry.changed,
+        ErrorCode.no_such_pin: Retry.changed,
+        ErrorCode.too_many_follows: Retry.changed,
+        ErrorCode.already_on_stage: Retry.changed,
+        ErrorCode.too_many_subscribers: Retry.later,
     }
 )
 

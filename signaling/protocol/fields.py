@@ -12,6 +12,9 @@ _UNSAFE = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-
 LINE_PATTERN: Final = rf"\A[^{_UNSAFE}]*\Z"
 VISIBLE_LINE_PATTERN: Final = rf"\A[^{_UNSAFE}]*[^\s{_UNSAFE}][^{_UNSAFE}]*\Z"
 
+BODY_OR_NONE_PATTERN: Final = rf"\A(?:[^{_UNSAFE}]|\n)*\Z"
+BODY_PATTERN: Final = rf"\A(?:[^{_UNSAFE}]|\n)*[^\s{_UNSAFE}](?:[^{_UNSAFE}]|\n)*\Z"
+
 U8 = Annotated[int, Meta(ge=0, le=0xFF)]
 U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
 U32 = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)]
@@ -27,6 +30,19 @@ Software = Annotated[str, Meta(max_length=64, pattern=LINE_PATTERN)]
 User = Annotated[str, Meta(min_length=1, max_length=64, pattern=LINE_PATTERN)]
 UserOrNone = Annotated[str, Meta(max_length=64, pattern=LINE_PATTERN)]
 Reason = Annotated[str, Meta(max_length=100, pattern=LINE_PATTERN)]
+Line = Annotated[str, Meta(max_length=200, pattern=LINE_PATTERN)]
+Topic = Annotated[str, Meta(min_length=1, max_length=30, pattern=VISIBLE_LINE_PATTERN)]
+Topics = Annotated[list[Topic], Meta(max_length=3)]
+Kind = Annotated[str, Meta(max_length=16, pattern=LINE_PATTERN)]
+Handle = Annotated[str, Meta(max_length=64, pattern=LINE_PATTERN)]
+Query = Annotated[str, Meta(max_length=100, pattern=LINE_PATTERN)]
+# Text of posts, notes and pins: lines may end, nothing else that controls.
+Body = Annotated[str, Meta(min_length=1, max_length=500, pattern=BODY_PATTERN)]
+BodyOrNone = Annotated[str, Meta(max_length=500, pattern=BODY_OR_NONE_PATTERN)]
+Secret = Annotated[bytes, Meta(max_length=16)]
+Percent = Annotated[int, Meta(ge=0, le=100)]
+Reaction = Annotated[str, Meta(min_length=1, max_length=16, pattern=LINE_PATTERN)]
+Link = Annotated[str, Meta(max_length=400, pattern=LINE_PATTERN)]
 Explanation = Annotated[str, Meta(max_length=1000)]
 Address = Annotated[str, Meta(min_length=1, max_length=255, pattern=LINE_PATTERN)]
 Figures = Annotated[dict[Annotated[str, Meta(min_length=1, max_length=32)], U32], Meta(max_length=32)]

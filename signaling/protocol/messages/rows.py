@@ -1,0 +1,182 @@
+"""Rows of lists: arrays without a tag inside replies and events."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from signaling.protocol.fields import (
+    U8,
+    U32,
+    Body,
+    DurationMs,
+    Kind,
+    Line,
+    Name,
+    Percent,
+    SpaceId,
+    Title,
+    Topics,
+    User,
+    UserOrNone,
+)
+
+__all__ = [
+    "MAX_ROWS",
+    "AuditRow",
+    "AuditRows",
+    "Bubble",
+    "BubbleRows",
+    "LiveRows",
+    "LiveSpace",
+    "NoteRow",
+    "NoteRows",
+    "Person",
+    "PersonRows",
+    "PinRow",
+    "PinRows",
+    "PlannedRows",
+    "PlannedSpace",
+    "PostRow",
+    "PostRows",
+    "SpaceSettings",
+    "StageRows",
+    "StageSeat",
+]
+
+
+class StageSeat(Struct, array_like=True, frozen=True):
+    """Who holds which seat on stage. `role`: 1 speaker, 2 host, 3 co-host. `seat` is the number in datagrams.
+
+    `held`: a host keeps them muted. `absent`: their connection is lost and the place is kept for a while.
+    """
+
+    seat: U8
+    user: User
+    name: Name
+    role: U8
+    muted: bool
+    held: bool = False
+    volume_pct: Percent = 100
+    absent: bool = False
+
+
+class Person(Struct, array_like=True, frozen=True):
+    """A person: in the queue, or in a page of people."""
+
+    user: User
+    name: Name
+
+
+class LiveSpace(Struct, array_like=True, frozen=True):
+    """A Space that is live now, as `list` answers. `people` counts everybody in it."""
+
+    space: SpaceId
+    title: Title
+    host_name: Name
+    people: U32
+    host: UserOrNone = ""
+    topics: Topics = []
+    on_stage: U8 = 0
+    kind: Kind = ""
+
+
+class SpaceSettings(Struct, array_like=True, frozen=True):
+    """What hosts set. `who_may_speak`: 0 everyone, 1 people the host follows, 2 only invited.
+
+    `queue_order`: 0 first come first, 1 first-time speakers first.
+    """
+
+    title: Title
+    topics: Topics = []
+    who_may_speak: U8 = 0
+    queue_order: U8 = 0
+    locked: bool = False
+    kind: Kind = ""
+
+
+class Bubble(Struct, array_like=True, frozen=True):
+    """A live Space in which somebody one follows is on stage. `known`: who one follows inside, stage first.
+
+    `known_count` counts all of them, `known_on_stage` those on stage.
+    """
+
+    space: SpaceId
+    title: Title
+    host: User
+    host_name: Name
+    topics: Topics
+    known: Annotated[list[Person], Meta(max_length=5)]
+    known_count: U32
+    known_on_stage: U8
+    people: U32
+    kind: Kind = ""
+
+
+class PlannedSpace(Struct, array_like=True, frozen=True):
+    """A Space that is scheduled. `starts_ms`: since the epoch. `reminded`: I asked to be told."""
+
+    space: SpaceId
+    title: Title
+    host: User
+    host_name: Name
+    starts_ms: DurationMs
+    topics: Topics = []
+    kind: Kind = ""
+    reminded: bool = False
+    reminders: U32 = 0
+
+
+class PostRow(Struct, array_like=True, frozen=True):
+    """A public post. `post` counts up in a Space; `reply_to` is the number of another, or 0."""
+
+    post: U32
+    user: User
+    name: Name
+    text: Body
+    at_ms: DurationMs
+    reply_to: U32 = 0
+
+
+class NoteRow(Struct, array_like=True, frozen=True):
+    """A private note to the hosts."""
+
+    note: U32
+    user: User
+    name: Name
+    text: Body
+    at_ms: DurationMs
+
+
+class PinRow(Struct, array_like=True, frozen=True):
+    """Something that a host pinned for all to see."""
+
+    pin: U32
+    text: Body
+    user: User
+    at_ms: DurationMs
+
+
+class AuditRow(Struct, array_like=True, frozen=True):
+    """Who did what to whom, as the host reads it."""
+
+    entry: U32
+    at_ms: DurationMs
+    actor: UserOrNone
+    action: Line
+    target: UserOrNone = ""
+    detail: Line = ""
+
+
+MAX_ROWS: Final = 100
+
+StageRows = Annotated[list[StageSeat], Meta(max_length=MAX_ROWS)]
+PersonRows = Annotated[list[Person], Meta(max_length=MAX_ROWS)]
+LiveRows = Annotated[list[LiveSpace], Meta(max_length=MAX_ROWS)]
+BubbleRows = Annotated[list[Bubble], Meta(max_length=MAX_ROWS)]
+PlannedRows = Annotated[list[PlannedSpace], Meta(max_length=MAX_ROWS)]
+PostRows = Annotated[list[PostRow], Meta(max_length=MAX_ROWS)]
+NoteRows = Annotated[list[NoteRow], Meta(max_length=MAX_ROWS)]
+PinRows = Annotated[list[PinRow], Meta(max_length=MAX_ROWS)]
+AuditRows = Annotated[list[AuditRow], Meta(max_length=MAX_ROWS)]
