@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from signaling.protocol import messages as wire
 from signaling.protocol.messages import LiveSpace, Spaces
 from signaling.protocol.wire import fit_rows
 from signaling.rules import Refused
 from signaling.server.actor import SpaceActor
+from signaling.server.answers import Answer, Handler
+from signaling.server.session import Member, Session
 
 __all__ = ["Directory"]
 
@@ -29,6 +32,8 @@ class Directory:
         self._by_number: dict[int, SpaceActor] = {}
         self._hosts: set[str] = set()
         self._opened = 0
+        self.is_open = True
+        """False: no Space is opened or joined any more."""
 
     def __len__(self) -> int:
         return len(self._spaces)
@@ -36,13 +41,20 @@ class Directory:
     def __iter__(self) -> Iterator[SpaceActor]:
         return iter(tuple(self._by_number.values()))
 
+    @property
+    def handlers(self) -> Mapping[type[wire.Request], Handler]:
+        """ListSpaces."""
+        return {wire.ListSpaces: self._list}
+
     def get(self, space: bytes) -> SpaceActor | None:
         """The live Space with this id, or None."""
         held = self._spaces.get(space)
         return None if held is None else held[1]
 
     def reserve(self, host: str) -> Refused | None:
-        """Keep a place for a Space of `host`. Refused: already_hosting, too_many_spaces."""
+        """Keep a place for a Space of `host`. Refused: busy, already_hosting, too_many_spaces."""
+        if not self.is_open:
+            return Refused("busy", "The server is stopping; open a Space when it is back.")
         if host in self._hosts:
             return Refused(
                 "already_hosting", "You host a Space that is live, one is the limit; end or join that one."
@@ -92,6 +104,9 @@ class Directory:
         if rows and len(rows) < end:
             more = numbers[len(rows) - 1].to_bytes(_CURSOR_BYTES)
         return Spaces(request_id, rows, more)
+
+    async def _list(self, session: Session, member: Member, request: wire.ListSpaces) -> Answer:
+        return self.page(request.id, request.limit, request.after)
 
 
 def _row(actor: SpaceActor) -> LiveSpace:

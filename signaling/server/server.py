@@ -31,6 +31,7 @@ from signaling.server.events import Bulletin
 from signaling.server.hall import Hall
 from signaling.server.inbox import InboxCounts
 from signaling.server.native import Stepped, Threaded, choose_plane
+from signaling.server.opening import Openings
 from signaling.server.records import StoreRecords
 from signaling.server.session import Session
 from signaling.server.statistics import Statistics, collect
@@ -144,7 +145,7 @@ class Server:
         self._stopping = True
         reason = CloseCode.server_stopping.name
         self._listener.stop_accepting()
-        self._desk.is_open = False
+        self._directory.is_open = False
         sessions = [each.session for each in self._connections.values() if each.session is not None]
         for session in sessions:
             session.send(Closing(0, reason, _RECONNECT_MS))
@@ -218,12 +219,19 @@ class Server:
             log.warning("ended %d Spaces that an earlier run left live", leftovers)
         limits = self.config.limits
         around = Surroundings(self._now_us, self._alarms, records, self._counts, limits)
+        openings = Openings(
+            self._directory,
+            around,
+            make_hall=self._make_hall,
+            spawn=self._spawn,
+            random_bytes=self._random_bytes,
+        )
         self._desk = FrontDesk(
             authority,
             self._directory,
             around,
             records,
-            make_hall=self._make_hall,
+            parts=(self._directory, openings),
             spawn=self._spawn,
             random_bytes=self._random_bytes,
         )

@@ -20,6 +20,7 @@ from signaling.server.desk import FrontDesk
 from signaling.server.directory import Directory
 from signaling.server.events import Bulletin
 from signaling.server.hall import Hall
+from signaling.server.opening import Openings
 from signaling.server.session import Member, Session
 from signaling.tokens import Identity, TokenError
 from spacecore.errors import SeatError
@@ -202,15 +203,25 @@ class World:
         self._callers = iter(range(1, 1000))
         around = Surroundings(lambda: self.now_us, self.alarms, self.records, self.counts, self.limits)
         self.authority = FakeAuthority()
+        openings = Openings(
+            self.directory,
+            around,
+            make_hall=self._make_hall,
+            spawn=self._spawn,
+            random_bytes=self._random_bytes,
+        )
         self.desk = FrontDesk(
             self.authority,
             self.directory,
             around,
             self.records,
-            make_hall=self._make_hall,
+            parts=(self.directory, openings),
             spawn=self._spawn,
-            random_bytes=lambda size: next(self._ids).to_bytes(size),
+            random_bytes=self._random_bytes,
         )
+
+    def _random_bytes(self, size: int) -> bytes:
+        return next(self._ids).to_bytes(size)
 
     def _make_hall(self, space: bytes) -> Hall:
         engine = self.engines[space] = FakeEngine()

@@ -1,0 +1,65 @@
+"""How a request that has to wait for something is answered: one coroutine, one error boundary, one answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeAlias
+
+from signaling.protocol import ErrorCode
+from signaling.protocol import messages as wire
+from signaling.rules import Refused
+from signaling.server.counts import Counts
+from signaling.server.session import Member, Session
+from signaling.store import StoreError
+
+__all__ = ["BUSY_RETRY_MS", "Answer", "Handler", "Part", "answer", "refuse"]
+
+log = logging.getLogger(__name__)
+
+BUSY_RETRY_MS = 500
+
+Answer: TypeAlias = wire.Reply | Refused
+Handler: TypeAlias = Callable[[Session, Member, Any], Awaitable[Answer]]
+"""Carries out one request of somebody known. It may raise: then the request is answered for it."""
+
+
+class Part(Protocol):
+    """Something of the server's that carries out requests beyond one Space."""
+
+    @property
+    def handlers(self) -> Mapping[type[wire.Request], Handler]:
+        """What it carries out."""
+
+
+async def answer(session: Session, request: wire.Request, handler: Handler, counts: Counts) -> None:
+    """Have one request carried out and answer it, whatever happens.
+
+    `busy` where the store says so, `internal` where it or the handler fails; a fault of ours is raised after
+    that.
+    """
+    if session.member is None:
+        session.refuse(ErrorCode.not_authenticated, "say hello first, and wait for welcome")
+        return
+    try:
+        answered = await handler(session, session.member, request)
+    except StoreError as error:
+        counts.store_failures += 1
+        if error.code == "busy":
+            session.refuse(ErrorCode.busy, error.message, BUSY_RETRY_MS)
+            return
+        log.error("the store refused %s: %s", type(request).__name__, error)
+        session.refuse(ErrorCode.internal, "the store failed and nothing was changed; try again later")
+        return
+    except Exception:
+        session.refuse(ErrorCode.internal, "the server failed at this request; try again later")
+        raise
+    if isinstance(answered, Refused):
+        refuse(session, answered)
+    else:
+        session.reply(answered)
+
+
+def refuse(session: Session, refused: Refused) -> None:
+    """Answer with what the rules, or one of us, refused."""
+    session.refuse(ErrorCode[refused.code], refused.message, refused.retry_after_ms)
