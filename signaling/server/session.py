@@ -14,7 +14,7 @@ from signaling.protocol.bounds import request_id_of
 from signaling.protocol.messages import Error, FromServer, Hello, Reply, Request, TokenExpiring
 from signaling.protocol.terms import most_frames
 from signaling.protocol.wire import decode_request, encode
-from signaling.server.bucket import Bucket
+from signaling.rules.rates import Bucket, Rate
 from signaling.server.counts import Counts
 from signaling.server.place import Place
 from signaling.server.uplink import TakesDatagrams, Uplink
@@ -129,7 +129,7 @@ class Session:
         self._limits = limits
         self._counts = counts
         self._uplink = uplink or Uplink(counts, limits.audio_per_s)
-        self._bucket = Bucket(limits.requests_per_s, limits.requests_burst)
+        self._bucket = Bucket(Rate.per_second(limits.requests_per_s, limits.requests_burst))
         self._framer = Framer()
         self._phase = _Phase.STRANGER
         self._waiting: deque[Request] = deque()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from signaling.protocol.datagram import DATAGRAM_MAX_BYTES, KIND_AUDIO, KIND_REPORT, MAX_DTX_FRAME_BYTES
-from signaling.server.bucket import Bucket
+from signaling.rules.rates import Bucket, Rate
 from signaling.server.counts import Counts
 from signaling.server.place import Place
 from spacecore._media import Media
@@ -50,7 +50,7 @@ class Uplink:
 
     def __init__(self, counts: Counts, per_s: int) -> None:
         self._counts = counts
-        self._bucket = Bucket(per_s, per_s)
+        self._bucket = Bucket(Rate.per_second(per_s, per_s))
 
     def take(self, place: Place | None, datagram: bytes, now_us: int) -> None:
         """One datagram of somebody known, who is at `place`."""

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from signaling.config import LimitsConfig
 from signaling.protocol import CloseCode, ErrorCode, encode, frame
 from signaling.protocol import messages as wire
-from signaling.server.bucket import Bucket
 from signaling.server.counts import Counts
 from signaling.server.place import Place
 from signaling.server.session import Member, Session
@@ -141,21 +140,6 @@ def test_a_burst_passes_and_beyond_it_comes_busy_with_the_time_to_wait() -> None
     assert errors[0].retry_after_ms == 100
     line.send(wire.Ask(8), 100_000)
     assert line.desk.asked[-1].id == 8
-
-
-@given(st.lists(st.integers(0, 300_000), max_size=100), st.integers(1, 50), st.integers(1, 20))
-def test_the_bucket_lets_never_more_pass_than_burst_and_rate(
-    pauses: list[int], per_s: int, burst: int
-) -> None:
-    bucket, now_us, passed = Bucket(per_s, burst), 0, 0
-    for pause_us in pauses:
-        now_us += pause_us
-        wait_ms = bucket.wait_ms(now_us)
-        taken = bucket.take(now_us)
-        assert taken == (wait_ms == 0)
-        passed += taken
-        assert passed <= burst + now_us * per_s / 1_000_000 + 0.001
-    assert bucket.take(now_us + bucket.wait_ms(now_us) * 1000)
 
 
 def test_a_token_that_ends_is_announced_and_then_closes_the_connection() -> None:
