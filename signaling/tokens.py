@@ -1,7 +1,8 @@
 """Who someone is: signed tokens (JWT, RFC 7519), EdDSA over Ed25519 (RFC 8037) and nothing else.
 
-A token says who the bearer is, never what they may do. Nothing here writes a token or a key into an
-error, so that neither can end in a log.
+A token says who the bearer is, never what they may do in a Space. Its `scope` may say that the bearer is a
+backend and no person; the server believes that only of those whom its configuration lists. Nothing here
+writes a token or a key into an error, so that neither can end in a log.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ ALGORITHM = "EdDSA"
 LEEWAY_S = 30
 MAX_LIFETIME_S = 24 * 3600
 MAX_TOKEN_CHARS = 4096
+SERVICE_SCOPE = "service"
 _REQUIRED = ("exp", "iat", "iss", "aud", "sub")
 
 
@@ -37,11 +39,15 @@ class TokenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whom an accepted token names. `expires_s` is in seconds since the epoch, leeway not included."""
+    """Whom an accepted token names. `expires_s` is in seconds since the epoch, leeway not included.
+
+    `is_service`: the token's scope has the word `service`. Whether the server takes that is its own affair.
+    """
 
     subject: str
     name: str
     expires_s: int
+    is_service: bool = False
 
 
 class Verifier:
@@ -112,7 +118,7 @@ class Verifier:
         name = display_name(given, who) if isinstance(given, str) else Refused("bad_value", "It is no text.")
         if isinstance(name, Refused):
             raise TokenError("bad_token", f"The token's name cannot be shown: {name.message}")
-        return Identity(who, name, expires_s)
+        return Identity(who, name, expires_s, SERVICE_SCOPE in _scopes(claims))
 
     def _claims(self, token: str) -> dict[str, Any]:
         """The claims of a token whose signature, issuer and audience are right, and which lacks none."""
@@ -197,8 +203,11 @@ def mint(
     audience: str,
     lifetime_s: int,
     now_s: int,
+    is_service: bool = False,
 ) -> str:
     """Sign a token for `subject`, valid from `now_s` for `lifetime_s` seconds (1 to 24 hours).
+
+    With `is_service` it is for an application's backend, which `auth.services` of the server must list.
 
     ValueError for a subject, name or lifetime that a Verifier would not accept.
     """
@@ -214,6 +223,7 @@ def mint(
         "aud": audience,
         "iat": now_s,
         "exp": now_s + lifetime_s,
+        **({"scope": SERVICE_SCOPE} if is_service else {}),
     }
     return jwt.encode(claims, private_key, algorithm=ALGORITHM, headers={"kid": kid})
 
@@ -261,6 +271,14 @@ def read_public_key(pem: bytes) -> Ed25519PublicKey:
     if not isinstance(key, Ed25519PublicKey):
         raise ValueError(f"the public key is a {type(key).__name__}; give an Ed25519 one")
     return key
+
+
+def _scopes(claims: dict[str, Any]) -> list[str]:
+    """The words of the scope (RFC 8693 section 4.2); those that mean nothing here are for others."""
+    scope = claims.get("scope", "")
+    if not isinstance(scope, str):
+        raise TokenError("bad_token", "The token's scope is no text; write words with spaces between them.")
+    return scope.split(" ")
 
 
 def _seconds(claims: dict[str, Any], claim: str) -> float:

@@ -255,6 +255,10 @@ def token(
             metavar="FILE", help="The signing key, PEM. \\[default: that of the server's data directory]"
         ),
     ] = None,
+    service: Annotated[
+        bool,
+        typer.Option("--service", help="For a backend that the server lists in auth.services; no person."),
+    ] = False,
     config: ConfigFile = None,
     data_dir: ServerDataDir = None,
 ) -> None:
@@ -271,6 +275,7 @@ def token(
             key_file=key,
             config_file=config,
             data_dir=data_dir,
+            is_service=service,
         )
         typer.echo(made)
         return 0

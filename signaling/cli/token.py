@@ -24,6 +24,7 @@ def run(
     key_file: Path | None,
     config_file: Path | None,
     data_dir: Path | None,
+    is_service: bool = False,
 ) -> str:
     """The token. Misuse for a subject, name or lifetime that no server takes; Failure without a key."""
     config = _config(config_file, data_dir)
@@ -48,6 +49,7 @@ def run(
         audience=config.auth.audience,
         lifetime_s=wanted_s,
         now_s=int(time.time()),
+        is_service=is_service,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from signaling.config.errors import ConfigError
-from signaling.config.files import prepare_data_dir, read_public_keys
+from signaling.config.files import prepare_data_dir, read_public_keys, read_webhook_secret
 from signaling.config.sources import ENVIRONMENT_PREFIX, SETTINGS, load_config
 from signaling.config.tree import (
     AuthConfig,
@@ -14,6 +14,7 @@ from signaling.config.tree import (
     StoreConfig,
     TlsConfig,
 )
+from signaling.config.webhooks import WebhooksConfig
 
 __all__ = [
     "ENVIRONMENT_PREFIX",
@@ -26,7 +27,9 @@ __all__ = [
     "ServerConfig",
     "StoreConfig",
     "TlsConfig",
+    "WebhooksConfig",
     "load_config",
     "prepare_data_dir",
     "read_public_keys",
+    "read_webhook_secret",
 ]

@@ -9,7 +9,8 @@ class ConfigError(ValueError):
     """The server does not start with this configuration. The message says value, limit and remedy.
 
     `code` is stable: unknown_key, wrong_type, out_of_range, not_a_choice, file_unreadable, not_toml,
-    development_exposed, certificate_missing, token_keys_missing, data_dir_unusable, key_unreadable. `key`
+    development_exposed, certificate_missing, token_keys_missing, data_dir_unusable, key_unreadable,
+    webhook_url, webhook_secret. `key`
     names the setting (`listen.port`).
     """
 

@@ -9,9 +9,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from signaling.config.errors import ConfigError
 from signaling.config.tree import ServerConfig
+from signaling.config.webhooks import SECRET_LEAST_BYTES
 from signaling.tokens import read_public_key
 
-__all__ = ["prepare_data_dir", "read_public_keys"]
+__all__ = ["prepare_data_dir", "read_public_keys", "read_webhook_secret"]
 
 
 def prepare_data_dir(config: ServerConfig) -> Path:
@@ -34,6 +35,31 @@ def prepare_data_dir(config: ServerConfig) -> Path:
 def read_public_keys(config: ServerConfig) -> dict[str, Ed25519PublicKey]:
     """The keys of `auth.keys` by kid. ConfigError: key_unreadable."""
     return {kid: _public_key(f"auth.keys.{kid}", path) for kid, path in config.auth.keys.items()}
+
+
+def read_webhook_secret(config: ServerConfig) -> bytes:
+    """What webhooks are signed with; empty where none are sent. ConfigError: webhook_secret."""
+    hooks = config.webhooks
+    if not hooks.urls:
+        return b""
+    if hooks.secret_file is None:
+        return (hooks.secret or "").encode()
+    try:
+        secret = hooks.secret_file.read_bytes().strip()
+    except OSError as error:
+        raise ConfigError(
+            "webhook_secret",
+            "webhooks.secret_file",
+            f"{hooks.secret_file} cannot be read: {error.strerror}; name a file that can",
+        ) from error
+    if len(secret) < SECRET_LEAST_BYTES:
+        raise ConfigError(
+            "webhook_secret",
+            "webhooks.secret_file",
+            f"{hooks.secret_file} holds {len(secret)} bytes and {SECRET_LEAST_BYTES} is the least; put 32 "
+            "random ones in hex there",
+        )
+    return secret
 
 
 def _public_key(key: str, path: Path) -> Ed25519PublicKey:

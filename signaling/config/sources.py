@@ -21,6 +21,7 @@ from signaling.config.tree import (
     StoreConfig,
     TlsConfig,
 )
+from signaling.config.webhooks import WebhooksConfig
 
 __all__ = ["ENVIRONMENT_PREFIX", "SETTINGS", "load_config"]
 
@@ -29,7 +30,15 @@ _LIKE = 0.85  # an unknown variable this like one of ours is a slip of the pen, 
 
 _SECTIONS: Mapping[str, Any] = {
     kind.section: kind
-    for kind in (ListenConfig, TlsConfig, AuthConfig, StoreConfig, LimitsConfig, MediaConfig)
+    for kind in (
+        ListenConfig,
+        TlsConfig,
+        AuthConfig,
+        StoreConfig,
+        LimitsConfig,
+        MediaConfig,
+        WebhooksConfig,
+    )
 }
 
 
@@ -126,6 +135,10 @@ def _shape(key: str, value: object, base: Path) -> object:
     wanted = _plain(SETTINGS[key])
     if wanted is Path and isinstance(value, str):
         return _path(base, value)
+    if wanted is tuple and isinstance(value, list | tuple):
+        if not all(isinstance(item, str) for item in value):
+            raise ConfigError("wrong_type", key, "lists what is no text; put each in quotes")
+        return tuple(value)
     if wanted is Mapping and isinstance(value, Mapping):
         wrong = [name for name, item in value.items() if not isinstance(item, str | Path)]
         if wrong:
@@ -191,10 +204,15 @@ def _pairs(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
 _READERS: Mapping[Any, Callable[[str], object]] = {
     int: _whole,
     bool: _switch,
     str: str,
     Path: str,
     Mapping: _pairs,
+    tuple: _words,
 }

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-import types
-import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from signaling.config.errors import ConfigError
+from signaling.config.section import Section, number
+from signaling.config.webhooks import WebhooksConfig
 
 __all__ = [
     "AuthConfig",
@@ -23,80 +23,13 @@ __all__ = [
 ]
 
 
-def _number(default: float, low: float, high: float) -> Any:
-    return field(default=default, metadata={"low": low, "high": high})
-
-
-class _Section:
-    """Checks every value against its annotation, and numbers against their range, when a section is made."""
-
-    section: ClassVar[str]
-
-    def __post_init__(self) -> None:
-        hints = typing.get_type_hints(type(self))
-        for item in fields(self):  # type: ignore[arg-type]  # every section is a dataclass
-            key = f"{self.section}.{item.name}"
-            value = getattr(self, item.name)
-            _check_type(key, value, hints[item.name])
-            low, high = item.metadata.get("low"), item.metadata.get("high")
-            if low is not None and not low <= value <= high:
-                raise ConfigError(
-                    "out_of_range", key, f"{value} is outside {low} to {high}; set one of these"
-                )
-
-
-def _check_choice(key: str, value: object, choices: tuple[object, ...]) -> None:
-    """Raises ConfigError (`not_a_choice`) for what is none of these words and numbers."""
-    # True equals 1 to Python, not to people.
-    if not any(value == choice and type(value) is type(choice) for choice in choices):
-        words = ", ".join(str(choice) for choice in choices)
-        given = value if isinstance(value, str | int | float) else _given(value)
-        raise ConfigError("not_a_choice", key, f"{given} is none of {len(choices)} choices; write {words}")
-
-
-def _check_type(key: str, value: object, wanted: Any) -> None:
-    if typing.get_origin(wanted) is Literal:
-        _check_choice(key, value, typing.get_args(wanted))
-        return
-    allowed = typing.get_args(wanted) if isinstance(wanted, types.UnionType) else (wanted,)
-    for kind in allowed:
-        origin = typing.get_origin(kind) or kind
-        if origin is float and type(value) is int:
-            return
-        # bool is an int to Python, not to people.
-        if isinstance(value, origin) and (origin is bool or not isinstance(value, bool)):
-            return
-    names = " or ".join("nothing" if kind is type(None) else _name(kind) for kind in allowed)
-    raise ConfigError("wrong_type", key, f"{_given(value)} stands where {names} belongs; write one")
-
-
-_WORDS: Mapping[Any, str] = {
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    str: "text",
-    Path: "a path",
-    Mapping: "a table",
-    dict: "a table",
-    list: "a list",
-}
-
-
-def _name(kind: Any) -> str:
-    return _WORDS.get(typing.get_origin(kind) or kind, "a list")
-
-
-def _given(value: object) -> str:
-    return _WORDS.get(type(value), f"a {type(value).__name__}")  # TOML also knows dates and times
-
-
 @dataclass(frozen=True)
-class ListenConfig(_Section):
+class ListenConfig(Section):
     """Where the server listens, UDP. Port 0 takes a free one."""
 
     section: ClassVar[str] = "listen"
     host: str = "127.0.0.1"
-    port: int = _number(4433, 0, 65535)
+    port: int = number(4433, 0, 65535)
 
     @property
     def is_loopback(self) -> bool:
@@ -110,7 +43,7 @@ class ListenConfig(_Section):
 
 
 @dataclass(frozen=True)
-class TlsConfig(_Section):
+class TlsConfig(Section):
     """Certificate chain and private key, PEM. In development mode one is made where none is named."""
 
     section: ClassVar[str] = "tls"
@@ -119,13 +52,14 @@ class TlsConfig(_Section):
 
 
 @dataclass(frozen=True)
-class AuthConfig(_Section):
+class AuthConfig(Section):
     """Whose tokens are accepted. `keys` names the public keys (Ed25519, PEM files) by their `kid`.
 
     `issuer` is who signs with the server's own key and with every key that `issuers` does not name another
     issuer for (again by kid): one backend cannot sign in the name of another.
     `signing_key` is the server's own private key, with which it and `spaces token` mint; in development mode
-    it is created in the data directory. `development` lets anybody in who gives a name: on loopback only.
+    it is created in the data directory. `services` lists the subjects that are backends and no people; their
+    tokens must also say so (scope "service"). `development` lets anybody in who gives a name, on loopback.
     """
 
     section: ClassVar[str] = "auth"
@@ -135,13 +69,14 @@ class AuthConfig(_Section):
     keys: Mapping[str, Path] = field(default_factory=dict)
     issuers: Mapping[str, str] = field(default_factory=dict)
     signing_key: Path | None = None
-    minted_lifetime_s: int = _number(3600, 1, 86_400)
-    max_lifetime_s: int = _number(86_400, 1, 86_400)
-    leeway_s: int = _number(30, 0, 300)
+    minted_lifetime_s: int = number(3600, 1, 86_400)
+    max_lifetime_s: int = number(86_400, 1, 86_400)
+    leeway_s: int = number(30, 0, 300)
+    services: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class StoreConfig(_Section):
+class StoreConfig(Section):
     """Where durable state lives. Without a `url` it is SQLite in `data_dir`. A url may hold a password."""
 
     section: ClassVar[str] = "store"
@@ -155,36 +90,36 @@ class StoreConfig(_Section):
 
 
 @dataclass(frozen=True)
-class LimitsConfig(_Section):
+class LimitsConfig(Section):
     """Every bound that an operator may move; docs/limits.md says what happens at each."""
 
     section: ClassVar[str] = "limits"
-    connections: int = _number(10_000, 1, 1_000_000)
-    half_open: int = _number(512, 1, 65_536)
-    retry_above: int = _number(128, 0, 65_536)
-    handshake_ms: int = _number(10_000, 100, 60_000)
-    idle_ms: int = _number(30_000, 1_000, 600_000)
-    hello_ms: int = _number(3_000, 100, 60_000)
-    control_backlog_bytes: int = _number(256 * 1024, 32 * 1024, 16 * 1024 * 1024)
-    audio_queue: int = _number(10, 1, 100)
-    requests_waiting: int = _number(32, 1, 1_000)
-    requests_per_s: int = _number(20, 1, 10_000)
-    requests_burst: int = _number(40, 1, 10_000)
-    audio_per_s: int = _number(100, 50, 1_000)
-    spaces: int = _number(1_000, 1, 100_000)
-    inbox: int = _number(1_024, 1, 65_536)
-    stage: int = _number(13, 1, 32)
-    queue: int = _number(100, 0, 1_000)
-    people: int = _number(10_000, 1, 1_000_000)
-    title_chars: int = _number(100, 1, 100)
-    host_grace_ms: int = _number(30_000, 0, 3_600_000)
-    push_interval_ms: int = _number(100, 20, 10_000)
-    audience_messages_per_s: int = _number(250, 1, 1_000_000)
-    stop_ms: int = _number(5_000, 0, 60_000)
+    connections: int = number(10_000, 1, 1_000_000)
+    half_open: int = number(512, 1, 65_536)
+    retry_above: int = number(128, 0, 65_536)
+    handshake_ms: int = number(10_000, 100, 60_000)
+    idle_ms: int = number(30_000, 1_000, 600_000)
+    hello_ms: int = number(3_000, 100, 60_000)
+    control_backlog_bytes: int = number(256 * 1024, 32 * 1024, 16 * 1024 * 1024)
+    audio_queue: int = number(10, 1, 100)
+    requests_waiting: int = number(32, 1, 1_000)
+    requests_per_s: int = number(20, 1, 10_000)
+    requests_burst: int = number(40, 1, 10_000)
+    audio_per_s: int = number(100, 50, 1_000)
+    spaces: int = number(1_000, 1, 100_000)
+    inbox: int = number(1_024, 1, 65_536)
+    stage: int = number(13, 1, 32)
+    queue: int = number(100, 0, 1_000)
+    people: int = number(10_000, 1, 1_000_000)
+    title_chars: int = number(100, 1, 100)
+    host_grace_ms: int = number(30_000, 0, 3_600_000)
+    push_interval_ms: int = number(100, 20, 10_000)
+    audience_messages_per_s: int = number(250, 1, 1_000_000)
+    stop_ms: int = number(5_000, 0, 60_000)
 
 
 @dataclass(frozen=True)
-class MediaConfig(_Section):
+class MediaConfig(Section):
     """How every room is mixed and encoded (see `spacecore.Space`), and how its audio is sent.
 
     `plane` says what carries audio: our own packets in a thread without the interpreter, or aioquic's.
@@ -195,12 +130,12 @@ class MediaConfig(_Section):
     section: ClassVar[str] = "media"
     plane: Literal["native", "aioquic"] = "native"
     bundle: Literal["auto", 1, 2, 3] = "auto"
-    bundle_above: int = _number(200, 0, 1_000_000)
-    bitrate_bps: int = _number(48_000, 6_000, 256_000)
-    complexity: int = _number(9, 0, 10)
+    bundle_above: int = number(200, 0, 1_000_000)
+    bitrate_bps: int = number(48_000, 6_000, 256_000)
+    complexity: int = number(9, 0, 10)
     fec: bool = True
-    loss_pct: int = _number(5, 0, 100)
-    keep_alive_ms: int = _number(5_000, 0, 25_000)
+    loss_pct: int = number(5, 0, 100)
+    keep_alive_ms: int = number(5_000, 0, 25_000)
 
 
 @dataclass(frozen=True)
@@ -213,6 +148,7 @@ class ServerConfig:
     store: StoreConfig = field(default_factory=StoreConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
+    webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
 
     def __post_init__(self) -> None:
         self._check_development()

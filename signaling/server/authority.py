@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from signaling import tokens
 from signaling.config import ConfigError, ServerConfig, read_public_keys
 from signaling.server.session import Member
-from signaling.tokens import Identity, Verifier
+from signaling.tokens import Identity, TokenError, Verifier
 
 __all__ = ["Authority", "signing_key"]
 
@@ -46,15 +46,26 @@ class Authority:
         return self._auth.development
 
     def identify(self, token: str, *, subject: str | None = None) -> Identity:
-        """Whom a token names; with `subject` it must name that one. Raises TokenError."""
-        return self._verifier.verify(token, self._wall(), subject=subject)
+        """Whom a token names; with `subject` it must name that one. Raises TokenError.
+
+        A token may say that it is a service's; it is refused unless `auth.services` lists its subject.
+        """
+        identity = self._verifier.verify(token, self._wall(), subject=subject)
+        if identity.is_service and identity.subject not in self._auth.services:
+            raise TokenError(
+                "bad_token",
+                f"The token has the scope {tokens.SERVICE_SCOPE!r} and its subject {identity.subject!r} is "
+                f"none of the {len(self._auth.services)} services that this server knows; list it in "
+                "auth.services, or mint the token without the scope.",
+            )
+        return identity
 
     def member(self, identity: Identity, name: str, now_us: int) -> Member:
         """The same person on our clock. A token accepted within the leeway is good for the leeway."""
         left_us = int((identity.expires_s - self._wall()) * _SECOND_US)
         if left_us <= 0:
             left_us += self._auth.leeway_s * _SECOND_US
-        return Member(identity.subject, name, now_us + left_us)
+        return Member(identity.subject, name, now_us + left_us, identity.is_service)
 
     def mint(self, user: str, name: str) -> str:
         """A token for a user of this server. RuntimeError without a signing key."""

@@ -46,11 +46,12 @@ class Peer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Who is at the other end, once that is known."""
+    """Who is at the other end, once that is known. `is_service`: a backend, which is never inside."""
 
     user: str
     name: str
     expires_us: int
+    is_service: bool = False
 
 
 class Desk(Protocol):

@@ -75,6 +75,7 @@ FLOORS = (
         ("sqlalchemy", "aioquic", "msgpack", *parts("store", "rules", "server", "media", "cli")),
     ),
     Floor("signaling.server", parts("client", "cli", "load")),
+    Floor("signaling.http", parts("quic", "server", "media", "client", "cli", "load")),
     Floor("signaling.media", parts("store", "client", "cli")),
     Floor("signaling.tokens", parts("store", "quic", "server", "media", "client", "cli", "protocol")),
 )
@@ -87,6 +88,7 @@ HOMES = {
     "alembic": "signaling.store",
     "aiosqlite": "signaling.store",
     "jwt": "signaling.tokens",
+    "httpx": "signaling.http",
     "typer": "signaling.cli",
     "rich": "signaling.cli",
     "signaling.cli": "signaling.cli",
