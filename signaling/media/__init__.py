@@ -7,6 +7,7 @@ from signaling.media.figures import Figures, no_figures
 from signaling.media.room import MediaRoom, PlainRoom
 from signaling.media.rooms import PlainRooms, Rooms
 from signaling.media.ticker import TICK_US, Ticker, TickerCounts
+from signaling.media.volume import gain_db
 
 __all__ = [
     "TICK_US",
@@ -23,5 +24,6 @@ __all__ = [
     "Subscriber",
     "Ticker",
     "TickerCounts",
+    "gain_db",
     "no_figures",
 ]

@@ -45,7 +45,6 @@ class NativeRoom(MediaRoom):
     __slots__ = (
         "_busy",
         "_connections",
-        "_muted",
         "_native",
         "_others",
         "_reports",
@@ -61,27 +60,14 @@ class NativeRoom(MediaRoom):
         self._native = native
         self._connections: dict[str, Connection] = {}
         self._user_in: dict[int, str] = {}
-        self._muted: set[int] = set()
         self._others = Audience(counts)
         self._takes_frames = False
         self._reports = Reports()
 
     # Seats
 
-    def add_seat(self, seat: int, *, muted: bool = False) -> int:
-        """As MediaRoom says."""
-        serial = super().add_seat(seat, muted=muted)
-        self._mark(seat, muted)
-        return serial
-
-    def remove_seat(self, seat: int) -> int:
-        """As MediaRoom says."""
-        self._muted.discard(seat)
-        return super().remove_seat(seat)
-
     def mute(self, seat: int, muted: bool) -> int:
         """As MediaRoom says; what the person in it sends is dropped at once."""
-        self._mark(seat, muted)
         connection = self._connections.get(self._user_in.get(seat, ""))
         if connection is not None and connection.is_open:
             self._native.seat(connection, seat, muted=muted)
@@ -179,12 +165,6 @@ class NativeRoom(MediaRoom):
         if stats is not None:
             self._reports = Reports.of(stats)
         return self._reports
-
-    def _mark(self, seat: int, muted: bool) -> None:
-        if muted:
-            self._muted.add(seat)
-        else:
-            self._muted.discard(seat)
 
     def _unseat(self, user: str) -> None:
         for seat in [seat for seat, holder in self._user_in.items() if holder == user]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from signaling.media.audience import Audience, AudienceCounts, MixedFrame, Outlet, Subscriber
+from signaling.media.volume import SILENT_PCT, gain_db
 
 __all__ = ["Engine", "EngineTick", "MediaRoom", "PlainRoom", "Seats"]
 
@@ -29,6 +30,7 @@ class Seats(Protocol):
     def add_seat(self, seat: int) -> int: ...
     def remove_seat(self, seat: int) -> int: ...
     def mute(self, seat: int, muted: bool = True) -> int: ...
+    def set_gain(self, seat: int, gain_db: float) -> int: ...
 
 
 class Engine(Seats, Protocol):
@@ -45,11 +47,13 @@ class MediaRoom(ABC):
     sent to that person. Changes of seats take effect with the next tick, and `when_applied` tells.
     """
 
-    __slots__ = ("_outlets", "_seats", "_waiting", "applied", "is_closed", "space")
+    __slots__ = ("_muted", "_outlets", "_seats", "_silent", "_waiting", "applied", "is_closed", "space")
 
     def __init__(self, space: bytes, seats: Seats) -> None:
         self.space = space
         self._seats = seats
+        self._muted: set[int] = set()
+        self._silent: set[int] = set()  # at a volume of 0
         self._outlets: list[Outlet] = []
         self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
         self.applied = 0
@@ -58,18 +62,40 @@ class MediaRoom(ABC):
 
     # Seats
 
-    def add_seat(self, seat: int, *, muted: bool = False) -> int:
+    def add_seat(self, seat: int, *, muted: bool = False, volume_pct: int = 100) -> int:
         """A new stream begins in this seat; returns the change's serial. Raises spacecore.SpacecoreError."""
         serial = self._seats.add_seat(seat)
-        return self._seats.mute(seat, True) if muted else serial
+        self._muted.discard(seat)
+        self._silent.discard(seat)
+        if muted:
+            self._muted.add(seat)
+            serial = self._seats.mute(seat, True)
+        return serial if volume_pct == 100 else self.set_volume(seat, volume_pct)
 
     def remove_seat(self, seat: int) -> int:
         """The stream in this seat is over; returns the serial of the change. Raises spacecore.SeatError."""
+        self._muted.discard(seat)
+        self._silent.discard(seat)
         return self._seats.remove_seat(seat)
 
     def mute(self, seat: int, muted: bool) -> int:
         """Fade a seat out or in; returns the serial of the change. Raises spacecore.SeatError."""
-        return self._seats.mute(seat, muted)
+        _keep(self._muted, seat, muted)
+        return self._seats.mute(seat, muted or seat in self._silent)
+
+    def set_volume(self, seat: int, volume_pct: int) -> int:
+        """How loud a seat is mixed, 0 (silent) to 100; `volume.gain_db` is the law. Returns the serial.
+
+        Muting and the volume know nothing of each other: what was muted stays so. Raises spacecore.SeatError.
+        """
+        if volume_pct == SILENT_PCT:
+            self._silent.add(seat)
+            return self._seats.mute(seat, True)
+        serial = self._seats.set_gain(seat, gain_db(volume_pct))
+        if seat in self._silent:
+            self._silent.discard(seat)
+            serial = self._seats.mute(seat, seat in self._muted)
+        return serial
 
     @abstractmethod
     def put(self, seat: int, datagram: bytes, now_us: int) -> str:
@@ -140,6 +166,13 @@ class MediaRoom(ABC):
         self.applied = max(self.applied, serial)
         while self._waiting and self._waiting[0][0] <= self.applied:
             self._waiting.popleft()[1]()
+
+
+def _keep(seats: set[int], seat: int, wanted: bool) -> None:
+    if wanted:
+        seats.add(seat)
+    else:
+        seats.discard(seat)
 
 
 class PlainRoom(MediaRoom):

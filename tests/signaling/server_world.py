@@ -91,6 +91,9 @@ class FakeEngine:
     def mute(self, seat: int, muted: bool = True) -> int:
         return self._ask("mute", seat, muted)
 
+    def set_gain(self, seat: int, gain_db: float) -> int:
+        return self._ask("gain", seat, gain_db)
+
     def put(self, seat: int, datagram: bytes, now_us: int) -> str:
         self.asked.append(("put", seat, datagram))
         return "ok"

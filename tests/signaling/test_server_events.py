@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from signaling.config import LimitsConfig
 from signaling.protocol import messages as wire
 from signaling.server.alarms import Alarms
-from signaling.server.events import Bulletin, News
+from signaling.server.events import REACTIONS_INTERVAL_US, Bulletin, News
 from tests.signaling.server_world import Caller, World
 from tests.virtual.loop import run
 
@@ -161,8 +161,11 @@ def test_pushes_keep_their_distance_and_nothing_is_forgotten(history: list[tuple
     changed: set[News] = set()
     for pause_us, news in history:
         now_us += pause_us
-        if news is not None:
+        if news is News.REACTIONS:
+            bulletin.mark_reactions(now_us)
+        elif news is not None:
             bulletin.mark(news)
+        if news is not None:
             changed.add(news)
         taken = bulletin.take(now_us, 10)
         if taken:
@@ -172,8 +175,25 @@ def test_pushes_keep_their_distance_and_nothing_is_forgotten(history: list[tuple
             changed -= set(taken)
     due_us = bulletin.due_us(10)
     assert (due_us is None) == (not changed)
-    if due_us is not None:
-        assert set(bulletin.take(max(now_us, due_us), 10)) == changed
+    while (due_us := bulletin.due_us(10)) is not None:
+        now_us = max(now_us, due_us)
+        told = set(bulletin.take(now_us, 10))
+        assert told
+        assert told <= changed
+        changed -= told
+    assert changed == set()
+
+
+def test_reactions_are_counted_for_a_second_and_no_change_waits_for_them() -> None:
+    bulletin = Bulletin(100_000, 10_000)
+    bulletin.mark_reactions(0)
+    bulletin.mark_reactions(900_000)
+    assert bulletin.due_us(10) == REACTIONS_INTERVAL_US
+    bulletin.mark(News.STAGE)
+    assert bulletin.take(950_000, 10) == [News.STAGE]
+    assert bulletin.due_us(10) == 1_050_000
+    assert bulletin.take(1_050_000, 10) == [News.REACTIONS]
+    assert bulletin.due_us(10) is None
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.one_of(st.none(), st.integers(0, 50))), max_size=200))
