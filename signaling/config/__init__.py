@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from signaling.config.errors import ConfigError
 from signaling.config.files import prepare_data_dir, read_public_keys, read_webhook_secret
+from signaling.config.hosting import MIN_FOLLOWERS, HostingConfig, KindConfig, PeopleConfig
 from signaling.config.sources import ENVIRONMENT_PREFIX, SETTINGS, load_config
 from signaling.config.tree import (
     AuthConfig,
@@ -18,12 +19,16 @@ from signaling.config.webhooks import WebhooksConfig
 
 __all__ = [
     "ENVIRONMENT_PREFIX",
+    "MIN_FOLLOWERS",
     "SETTINGS",
     "AuthConfig",
     "ConfigError",
+    "HostingConfig",
+    "KindConfig",
     "LimitsConfig",
     "ListenConfig",
     "MediaConfig",
+    "PeopleConfig",
     "ServerConfig",
     "StoreConfig",
     "TlsConfig",

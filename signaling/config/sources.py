@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from signaling.config.errors import ConfigError
+from signaling.config.hosting import HostingConfig, KindConfig, PeopleConfig, kind_of
 from signaling.config.tree import (
     AuthConfig,
     LimitsConfig,
@@ -38,6 +39,8 @@ _SECTIONS: Mapping[str, Any] = {
         LimitsConfig,
         MediaConfig,
         WebhooksConfig,
+        HostingConfig,
+        PeopleConfig,
     )
 }
 
@@ -140,6 +143,8 @@ def _shape(key: str, value: object, base: Path) -> object:
             raise ConfigError("wrong_type", key, "lists what is no text; put each in quotes")
         return tuple(value)
     if wanted is Mapping and isinstance(value, Mapping):
+        if KindConfig in typing.get_args(SETTINGS[key]):
+            return {str(name): kind_of(f"{key}.{name}", item) for name, item in value.items()}
         wrong = [name for name, item in value.items() if not isinstance(item, str | Path)]
         if wrong:
             raise ConfigError("wrong_type", f"{key}.{wrong[0]}", "is no text; put it in quotes")

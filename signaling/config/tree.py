@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from signaling.config.errors import ConfigError
+from signaling.config.hosting import HostingConfig, PeopleConfig
 from signaling.config.section import Section, number
 from signaling.config.webhooks import WebhooksConfig
+from signaling.links import Link, LinkError
 
 __all__ = [
     "AuthConfig",
@@ -25,11 +27,23 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ListenConfig(Section):
-    """Where the server listens, UDP. Port 0 takes a free one."""
+    """Where the server listens, UDP. Port 0 takes a free one.
+
+    `public` is the `host:port` under which clients reach it, for links; empty where that is the same.
+    """
 
     section: ClassVar[str] = "listen"
     host: str = "127.0.0.1"
     port: int = number(4433, 0, 65535)
+    public: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.public:
+            try:
+                Link(self.public, bytes(16))
+            except LinkError as error:
+                raise ConfigError("out_of_range", "listen.public", str(error)) from None
 
     @property
     def is_loopback(self) -> bool:
@@ -149,6 +163,8 @@ class ServerConfig:
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
     webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
+    hosting: HostingConfig = field(default_factory=HostingConfig)
+    people: PeopleConfig = field(default_factory=PeopleConfig)
 
     def __post_init__(self) -> None:
         self._check_development()

@@ -12,6 +12,7 @@ from signaling.config import (
     SETTINGS,
     AuthConfig,
     ConfigError,
+    HostingConfig,
     LimitsConfig,
     ListenConfig,
     ServerConfig,
@@ -53,6 +54,20 @@ def test_the_later_source_wins(tmp_path: Path) -> None:
     assert (config.listen.host, config.listen.port, config.limits.stage) == ("::1", 3, 4)
     assert config.store.data_dir == tmp_path / "data", "a path in a file is relative to the file"
     assert load_config(file, {}, {"listen.port": None}).listen.port == 1, "a flag not given is no flag"
+
+
+def test_who_may_host_is_asked_by_kind(tmp_path: Path) -> None:
+    file = tmp_path / "spaces.toml"
+    file.write_text(
+        "[auth]\ndevelopment = true\n[hosting]\nallow = ['ann']\n"
+        "[hosting.kinds.music]\nmin_followers = 7\n[hosting.kinds.talk]\nallow = []\n"
+    )
+    hosting = load_config(file).hosting
+    assert (hosting.allow, hosting.kinds["music"].allow, hosting.kinds["talk"].allow) == (("ann",), None, ())
+    assert hosting.followers_needed("", development=False) == 600
+    assert hosting.followers_needed("", development=True) == 0
+    assert hosting.followers_needed("music", development=True) == 7
+    assert HostingConfig(min_followers=3).followers_needed("", development=True) == 3
 
 
 def test_every_kind_of_value_is_read_from_the_environment() -> None:
@@ -107,6 +122,15 @@ def test_unknown_keys_are_refused_with_the_nearest_known(sources: tuple, key: st
         ("[media]\nbundle = '2'", "not_a_choice", "media.bundle"),
         ("[media]\nbundle = true", "not_a_choice", "media.bundle"),
         ("[media]\nbundle = 4", "not_a_choice", "media.bundle"),
+        ("[listen]\npublic = 'tea.example'", "out_of_range", "listen.public"),
+        ("[hosting]\nmin_followers = -1", "out_of_range", "hosting.min_followers"),
+        ("[hosting]\nmin_followers = 'all'", "wrong_type", "hosting.min_followers"),
+        ("[hosting]\nallow = [1]", "wrong_type", "hosting.allow"),
+        ("[hosting.kinds]\nmusic = 1", "wrong_type", "hosting.kinds.music"),
+        ("[hosting.kinds.'no good']", "out_of_range", "hosting.kinds.no good"),
+        ("[hosting.kinds.music]\nfollowers = 1", "unknown_key", "hosting.kinds.music.followers"),
+        ("[hosting.kinds.music]\nallow = [1]", "wrong_type", "hosting.kinds.music.allow"),
+        ("[hosting.kinds.music]\nmin_account_age_s = -1", "out_of_range", "hosting.kinds.min_account_age_s"),
     ],
 )
 def test_bad_files_are_refused(tmp_path: Path, text: str, code: str, key: str) -> None:
