@@ -6,22 +6,17 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
 from signaling.config import ServerConfig, prepare_data_dir
-from signaling.media import PlainRooms, Rooms
-from signaling.media.native import BUNDLES, MOST_ROOMS, NativeRooms
 from signaling.protocol import CloseCode
 from signaling.protocol.messages import Closing
 from signaling.quic.certificate import ServerCertificate, development_certificate, load_certificate
-from signaling.quic.endpoint import Listener, listen, listen_native
-from signaling.quic.gate import GateLimits
 from signaling.quic.handle import LinkHandle, LinkHandler
-from signaling.quic.limits import Address, LinkLimits
+from signaling.quic.limits import Address
 from signaling.server.actor import Surroundings
-from signaling.server.alarms import Alarms
 from signaling.server.authority import Authority
 from signaling.server.connection import Connection
 from signaling.server.counts import Counts
@@ -29,24 +24,19 @@ from signaling.server.desk import FrontDesk
 from signaling.server.directory import Directory
 from signaling.server.events import Bulletin
 from signaling.server.hall import Hall
-from signaling.server.inbox import InboxCounts
-from signaling.server.native import Stepped, Threaded, choose_plane
+from signaling.server.listening import Bind, Listening
 from signaling.server.opening import Openings
 from signaling.server.records import StoreRecords
 from signaling.server.session import Session
 from signaling.server.statistics import Statistics, collect
+from signaling.server.turns import Turns
 from signaling.server.uplink import NativeUplink
 from signaling.store import Store
 from spacecore import Space
-from spacecore._media import Media
-from spacecore._plane import Plane
 
 __all__ = ["Bind", "Server"]
 
 log = logging.getLogger(__name__)
-
-Bind = Callable[[asyncio.DatagramProtocol], Awaitable[None]]
-"""Gives the server's protocol its socket: a real one by default, one of a virtual network in tests."""
 
 _SECOND_US = 1_000_000
 _RECONNECT_MS = 2_000
@@ -84,18 +74,12 @@ class Server:
         self._bind = bind
         self._random_bytes = random_bytes
         self._counts = Counts()
-        self._alarms = Alarms(self._sooner)
-        self._rooms: Rooms[Any] = PlainRooms(self._now_us, self._on_room_failure)
+        self._turns = Turns(clock, self._counts)
         self._directory = Directory(config.limits.spaces)
         self._turn_us = 0
-        self._next_turn_us = 0
         self._connections: dict[int, Connection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
-        self._listener: Listener | None = None
-        self._threaded: Threaded | None = None
-        self._stepped: Stepped | None = None
-        self._media: Media | None = None
+        self._listening: Listening | None = None
         self._desk: FrontDesk | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
@@ -122,16 +106,10 @@ class Server:
         await self.store.open()
         try:
             await self._open(authority, self.certificate)
-            if self._threaded is not None:
-                self._threaded.start()
-            self._turn_us = self._now_us()
-            self._rooms.begin(self._turn_us)
-            self._on_turn()
         except BaseException:
-            if self._listener is not None:
-                self._listener.close(CloseCode.internal, "the server could not start")
-            if self._threaded is not None:
-                self._threaded.stop()
+            if self._listening is not None:
+                self._listening.close(CloseCode.internal, "the server could not start")
+            self._turns.end()
             await self.store.close()
             raise
 
@@ -140,11 +118,11 @@ class Server:
 
         Takes at most `limits.stop_ms` and what the store needs. Stopping twice does nothing.
         """
-        if self._stopping or self._listener is None or self._desk is None:
+        if self._stopping or self._listening is None or not self._listening.is_open:
             return
         self._stopping = True
         reason = CloseCode.server_stopping.name
-        self._listener.stop_accepting()
+        self._listening.listener.stop_accepting()
         self._directory.is_open = False
         sessions = [each.session for each in self._connections.values() if each.session is not None]
         for session in sessions:
@@ -156,22 +134,15 @@ class Server:
         finally:  # also where whoever stops it is cancelled: nothing stays open
             for session in sessions:
                 session.close(CloseCode.server_stopping, "the server is stopping")
-            self._listener.flush()
-            self._listener.close(CloseCode.server_stopping, "the server is stopping")
-            if self._threaded is not None:
-                self._threaded.stop()
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None  # an alarm that is set from here on wakes nobody
+            self._listening.close(CloseCode.server_stopping, "the server is stopping")
+            self._turns.end()
             await asyncio.sleep(0)  # the socket reports its end in the loop's next turn
             await self.store.close()
 
     @property
     def address(self) -> Address:
         """Where it listens, (host, port, …). RuntimeError before `start`."""
-        if self._listener is None:
-            raise RuntimeError("the server does not listen yet; await start() first")
-        return self._listener.address
+        return self._opened().listener.address
 
     @property
     def fingerprint(self) -> str:
@@ -183,24 +154,22 @@ class Server:
     @property
     def plane(self) -> str:
         """What carries audio, from `start` on: "native", or "aioquic", also where libcrypto is missing."""
-        return self._rooms.plane
+        return self._opened().rooms.plane
 
     def statistics(self) -> Statistics:
         """All counters since the start, and gauges named `now_…`. RuntimeError before `start`."""
-        listener = self._listener
-        if listener is None:
-            raise RuntimeError("the server has no statistics yet; await start() first")
+        listening = self._opened()
         found = collect(
             counts=self._counts,
-            rooms=self._rooms.figures(),
-            driver=listener.stats,
-            inbox=InboxCounts() if self._threaded is None else self._threaded.inbox.counts,
-            gate=listener.gate.stats,
+            rooms=listening.rooms.figures(),
+            driver=listening.listener.stats,
+            inbox=listening.inbox,
+            gate=listening.listener.gate.stats,
             links=[connection.handle.stats for connection in self._connections.values()],
             store_refused=self.store.refused,
         )
         found["now_connections"] = len(self._connections)
-        found["now_half_open"] = listener.gate.half_open
+        found["now_half_open"] = listening.listener.gate.half_open
         found["now_spaces"] = len(self._directory)
         found["now_people"] = self._people()
         found["now_store_operations"] = self.store.in_progress
@@ -208,7 +177,7 @@ class Server:
 
     def lateness(self) -> list[tuple[int, int]]:
         """[(µs, ticks), …]: how many ticks since the start were so late, or up to the next step later."""
-        return self._rooms.lateness()
+        return self._opened().rooms.lateness()
 
     # Starting and stopping
 
@@ -218,7 +187,7 @@ class Server:
         if leftovers:
             log.warning("ended %d Spaces that an earlier run left live", leftovers)
         limits = self.config.limits
-        around = Surroundings(self._now_us, self._alarms, records, self._counts, limits)
+        around = Surroundings(self._turns.now_us, self._turns.alarms, records, self._counts, limits)
         openings = Openings(
             self._directory,
             around,
@@ -235,61 +204,18 @@ class Server:
             spawn=self._spawn,
             random_bytes=self._random_bytes,
         )
-        plane, self.plane_note = choose_plane(self.config.media, limits)
-        if self.plane_note:
-            log.warning("%s", self.plane_note)
-        listener = Listener(
+        self._listening = Listening(
+            self.config,
             certificate,
             self._on_link,
-            limits=LinkLimits(
-                audio_queue=limits.audio_queue,
-                control_backlog_bytes=limits.control_backlog_bytes,
-                idle_timeout_s=limits.idle_ms / 1_000,
-            ),
-            gate=GateLimits(
-                half_open=limits.half_open,
-                retry_above=limits.retry_above,
-                connections=limits.connections,
-                handshake_s=limits.handshake_ms / 1_000,
-            ),
             clock=self._clock,
-            plane=plane,
-            acknowledges=plane is None,
+            on_room_failure=self._on_room_failure,
         )
-        await (self._bind_plain(listener) if plane is None else self._bind_native(listener, plane))
-        self._listener = listener
-
-    async def _bind_plain(self, listener: Listener) -> None:
-        if self._bind is not None:
-            await self._bind(listener)
-        else:
-            await listen(self.config.listen.host, self.config.listen.port, listener)
-
-    async def _bind_native(self, listener: Listener, plane: Plane) -> None:
-        limits, media = self.config.limits, self.config.media
-        # Some more rooms than Spaces: one that was closed is let go of a tick later.
-        n_rooms = min(2 * limits.spaces, MOST_ROOMS)
-        self._media = Media(plane, rooms=n_rooms, audio_per_s=limits.audio_per_s)
-        rooms = NativeRooms(
-            self._media,
-            plane,
-            bundle=BUNDLES[media.bundle],
-            bundle_above=media.bundle_above,
-            on_failure=self._on_room_failure,
-            tell=listener,
-        )
-        self._rooms = rooms
-        if self._bind is not None:
-            self._stepped = Stepped(listener, self._media, self._now_us)
-            await self._bind(self._stepped)
-        else:
-            udp = await listen_native(self.config.listen.host, self.config.listen.port, listener)
-            rooms.is_stepped = False
-            try:
-                self._threaded = Threaded(listener, self._media, udp, rooms.take_notices)
-            except BaseException:
-                udp.close()
-                raise
+        self.plane_note = self._listening.note
+        await self._listening.open(self._bind)
+        self._turn_us = self._turns.now_us()
+        self._listening.start()
+        self._turns.begin(self._on_turn)
 
     async def _finish_tasks(self) -> None:
         """Let Spaces end and the store be written, for as long as the limit allows."""
@@ -318,12 +244,12 @@ class Server:
     # Connections and rooms
 
     def _on_link(self, handle: LinkHandle) -> LinkHandler:
-        if self._loop is None or self._desk is None:
+        if self._loop is None or self._desk is None or self._listening is None:
             raise RuntimeError("a link came before the server was open")
         connection = Connection(handle, self._loop, self._counts, self._on_gone)
-        uplink = None
-        if self._media is not None and handle.connection is not None:
-            uplink = NativeUplink(self._media, handle.connection)
+        uplink, media = None, self._listening.media
+        if media is not None and handle.connection is not None:
+            uplink = NativeUplink(media, handle.connection)
         connection.session = Session(
             handle.number, connection, self._desk, self.config.limits, self._counts, uplink=uplink
         )
@@ -343,7 +269,7 @@ class Server:
             keep_alive_ms=media.keep_alive_ms,
         )
         return Hall(
-            self._rooms.open(space, engine),
+            self._opened().rooms.open(space, engine),
             Bulletin(limits.push_interval_ms * 1_000, limits.audience_messages_per_s),
             self._counts,
         )
@@ -359,36 +285,12 @@ class Server:
         if actor is not None:
             actor.close("internal")
 
-    # Time
-
-    def _now_us(self) -> int:
-        return int(self._clock() * _SECOND_US)
-
-    def _on_turn(self) -> None:
-        """One turn of the clock: what is due in the rooms, then what was set for this time."""
-        now_us = self._now_us()
+    def _on_turn(self, now_us: int) -> int:
         self._counts.listened_us += self._people() * (now_us - self._turn_us)
         self._turn_us = now_us
-        self._rooms.on_time(now_us)
-        if self._stepped is not None:
-            self._stepped.flush()
-        for ring in self._alarms.take_due(now_us):
-            try:
-                ring(now_us)
-            except Exception:
-                self._counts.errors_caught += 1
-                log.exception("an alarm failed")
-        if self._loop is not None and self._listener is not None:
-            alarm_us = self._alarms.next_us
-            due_us = self._rooms.next_us
-            self._turn_at(due_us if alarm_us is None else min(due_us, alarm_us), self._loop)
+        return self._opened().on_turn(now_us)
 
-    def _turn_at(self, due_us: int, loop: asyncio.AbstractEventLoop) -> None:
-        self._next_turn_us = due_us
-        self._timer = loop.call_later(max(0, due_us - self._now_us()) / _SECOND_US, self._on_turn)
-
-    def _sooner(self, at_us: int) -> None:
-        """An alarm was set that comes before all others: wake for it, if that is before the next turn."""
-        if self._timer is not None and self._loop is not None and at_us < self._next_turn_us:
-            self._timer.cancel()
-            self._turn_at(at_us, self._loop)
+    def _opened(self) -> Listening:
+        if self._listening is None or not self._listening.was_opened:
+            raise RuntimeError("the server does not listen yet; await start() first")
+        return self._listening

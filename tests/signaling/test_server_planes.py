@@ -33,7 +33,8 @@ def config(folder: Path, plane: str = "native", port: int = 0) -> ServerConfig:
 
 def has_thread(server: Server) -> bool:
     """Whether a media thread runs."""
-    return server._threaded is not None and server._threaded.is_running
+    threaded = server._listening and server._listening.threaded
+    return threaded is not None and threaded.is_running
 
 
 def test_native_is_the_default_and_runs_in_a_thread(tmp_path: Path) -> None:
@@ -130,9 +131,10 @@ def test_a_thread_that_has_ended_does_not_hinder_the_stop(tmp_path: Path) -> Non
     async def story() -> None:
         server = Server(config(tmp_path))
         await server.start()
-        assert server._threaded is not None
-        server._threaded.stop()
-        server._threaded.stop()
+        assert server._listening is not None
+        assert server._listening.threaded is not None
+        server._listening.threaded.stop()
+        server._listening.threaded.stop()
         assert not has_thread(server)
         await server.stop()
 

@@ -236,7 +236,7 @@ class Soak:
                 await asyncio.sleep(0.05)
 
     def _places(self) -> int:
-        media = self.place.server._media
+        media = self.place.server._opened().media
         assert media is not None
         return len(media.plane)
 
@@ -244,7 +244,7 @@ class Soak:
         """All that went wrong, in words."""
         found = self.tally.faults + judge(self.samples)
         counts = self.place.server.statistics()
-        plane = self.place.server._media.plane.stats  # type: ignore[union-attr]
+        plane = self.place.server._opened().media.plane.stats  # type: ignore[union-attr]
         if plane.sealed != plane.sent + plane.send_errors + plane.send_blocked:
             found.append(f"packets sealed are neither sent nor counted as unsent: {plane}")
         if plane.violations or counts["udp_handler_errors"] or counts["media_failures"]:
