@@ -6,6 +6,7 @@ from signaling.config.errors import ConfigError
 from signaling.config.files import prepare_data_dir, read_public_keys, read_webhook_secret
 from signaling.config.hosting import MIN_FOLLOWERS, HostingConfig, KindConfig, PeopleConfig
 from signaling.config.sources import ENVIRONMENT_PREFIX, SETTINGS, load_config
+from signaling.config.talk import TalkConfig
 from signaling.config.tree import (
     AuthConfig,
     LimitsConfig,
@@ -31,6 +32,7 @@ __all__ = [
     "PeopleConfig",
     "ServerConfig",
     "StoreConfig",
+    "TalkConfig",
     "TlsConfig",
     "WebhooksConfig",
     "load_config",

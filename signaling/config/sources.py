@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from signaling.config.errors import ConfigError
 from signaling.config.hosting import HostingConfig, KindConfig, PeopleConfig, kind_of
+from signaling.config.talk import TalkConfig
 from signaling.config.tree import (
     AuthConfig,
     LimitsConfig,
@@ -38,6 +39,7 @@ _SECTIONS: Mapping[str, Any] = {
         StoreConfig,
         LimitsConfig,
         MediaConfig,
+        TalkConfig,
         WebhooksConfig,
         HostingConfig,
         PeopleConfig,

@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 from signaling.config.errors import ConfigError
 from signaling.config.hosting import HostingConfig, PeopleConfig
 from signaling.config.section import Section, number
+from signaling.config.talk import TalkConfig
 from signaling.config.webhooks import WebhooksConfig
 from signaling.links import Link, LinkError
 
@@ -162,6 +163,7 @@ class ServerConfig:
     store: StoreConfig = field(default_factory=StoreConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
+    talk: TalkConfig = field(default_factory=TalkConfig)
     webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
     hosting: HostingConfig = field(default_factory=HostingConfig)
     people: PeopleConfig = field(default_factory=PeopleConfig)

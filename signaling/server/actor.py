@@ -6,23 +6,20 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from signaling import rules
-from signaling.config import LimitsConfig
 from signaling.protocol import ErrorCode
 from signaling.protocol import messages as wire
 from signaling.rules import Action, Effect, Ended, Entered, HostAbsent, Outcome, Refused, SpaceState, State
-from signaling.server.alarms import Alarms
-from signaling.server.counts import Counts
 from signaling.server.hall import Hall
 from signaling.server.place import Place
 from signaling.server.rows import joined, people_page
 from signaling.server.session import Session
+from signaling.server.surroundings import Surroundings
 from signaling.store import StoreError, is_durable
 
-__all__ = ["Records", "SpaceActor", "Surroundings"]
+__all__ = ["SpaceActor"]
 
 log = logging.getLogger(__name__)
 
@@ -35,23 +32,6 @@ _END_RETRY_MOST_US = 30_000_000
 _END_TRIES = 15
 # What the store refuses in words meant for who asked, and when to try again.
 _PASSED_ON = {"busy": _BUSY_RETRY_MS, "already_hosting": 0}
-
-
-class Records(Protocol):
-    """The durable side of a Space. A write is whole or not at all; it raises if nothing was written."""
-
-    async def write(self, space: bytes, effects: Sequence[Effect]) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a Space needs of its server."""
-
-    clock_us: Callable[[], int]
-    alarms: Alarms
-    records: Records
-    counts: Counts
-    limits: LimitsConfig
 
 
 _Verb = Callable[[SpaceState, str, Any, int], "Outcome | Refused"]

@@ -12,11 +12,11 @@ from signaling.protocol import MAX_MESSAGE_BYTES, CloseCode, ErrorCode
 from signaling.protocol import messages as wire
 from signaling.protocol.datagram import FRAME_MS
 from signaling.rules import Refused
-from signaling.server.actor import Surroundings
 from signaling.server.answers import BUSY_RETRY_MS, Part, answer, refuse
 from signaling.server.authority import Authority
 from signaling.server.directory import Directory
 from signaling.server.session import Member, Session
+from signaling.server.surroundings import Surroundings
 from signaling.store import StoreError
 from signaling.tokens import TokenError
 

@@ -10,11 +10,12 @@ from signaling.config import LimitsConfig
 from signaling.protocol import CloseCode
 from signaling.protocol import messages as wire
 from signaling.rules import Refused, SpaceLimits
-from signaling.server.actor import SpaceActor, Surroundings
+from signaling.server.actor import SpaceActor
 from signaling.server.answers import Answer, Handler
 from signaling.server.directory import Directory
 from signaling.server.hall import Hall
 from signaling.server.session import Member, Session
+from signaling.server.surroundings import Surroundings
 
 __all__ = ["Openings"]
 

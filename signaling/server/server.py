@@ -16,23 +16,21 @@ from signaling.protocol.messages import Closing
 from signaling.quic.certificate import ServerCertificate, development_certificate, load_certificate
 from signaling.quic.handle import LinkHandle, LinkHandler
 from signaling.quic.limits import Address
-from signaling.server.actor import Surroundings
 from signaling.server.authority import Authority
 from signaling.server.connection import Connection
 from signaling.server.counts import Counts
 from signaling.server.desk import FrontDesk
 from signaling.server.directory import Directory
-from signaling.server.events import Bulletin
-from signaling.server.hall import Hall
+from signaling.server.halls import halls
 from signaling.server.listening import Bind, Listening
 from signaling.server.opening import Openings
 from signaling.server.records import StoreRecords
 from signaling.server.session import Session
 from signaling.server.statistics import Statistics, collect
+from signaling.server.surroundings import Surroundings, rates_of
 from signaling.server.turns import Turns
 from signaling.server.uplink import NativeUplink
 from signaling.store import Store
-from spacecore import Space
 
 __all__ = ["Bind", "Server"]
 
@@ -182,16 +180,15 @@ class Server:
     # Starting and stopping
 
     async def _open(self, authority: Authority, certificate: ServerCertificate) -> None:
-        records = StoreRecords(self.store, lambda: int(self._wall_clock() * _SECOND_US))
+        records = StoreRecords(self.store, self._wall_us)
         leftovers = await records.end_leftovers()
         if leftovers:
             log.warning("ended %d Spaces that an earlier run left live", leftovers)
-        limits = self.config.limits
-        around = Surroundings(self._turns.now_us, self._turns.alarms, records, self._counts, limits)
+        around = self._surroundings(records)
         openings = Openings(
             self._directory,
             around,
-            make_hall=self._make_hall,
+            make_hall=halls(self.config, lambda: self._opened().rooms, self._counts),
             spawn=self._spawn,
             random_bytes=self._random_bytes,
         )
@@ -259,20 +256,22 @@ class Server:
     def _on_gone(self, connection: Connection) -> None:
         self._connections.pop(connection.number, None)
 
-    def _make_hall(self, space: bytes) -> Hall:
-        media, limits = self.config.media, self.config.limits
-        engine = Space(
-            bitrate_bps=media.bitrate_bps,
-            complexity=media.complexity,
-            fec=media.fec,
-            loss_pct=media.loss_pct,
-            keep_alive_ms=media.keep_alive_ms,
+    def _surroundings(self, records: StoreRecords) -> Surroundings:
+        return Surroundings(
+            clock_us=self._turns.now_us,
+            wall_us=self._wall_us,
+            alarms=self._turns.alarms,
+            records=records,
+            counts=self._counts,
+            limits=self.config.limits,
+            spawn=self._spawn,
+            random_bytes=self._random_bytes,
+            talk=self.config.talk,
+            rates=rates_of(self.config.talk),
         )
-        return Hall(
-            self._opened().rooms.open(space, engine),
-            Bulletin(limits.push_interval_ms * 1_000, limits.audience_messages_per_s),
-            self._counts,
-        )
+
+    def _wall_us(self) -> int:
+        return int(self._wall_clock() * _SECOND_US)
 
     def _people(self) -> int:
         return sum(len(actor.hall) for actor in self._directory)

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from signaling.config import LimitsConfig
+from signaling.config import LimitsConfig, TalkConfig
 from signaling.media import PlainRoom
 from signaling.protocol import Framer, decode_from_server, encode
 from signaling.protocol import messages as wire
 from signaling.rules import Effect
-from signaling.server.actor import Surroundings
 from signaling.server.alarms import Alarms
 from signaling.server.counts import Counts
 from signaling.server.desk import FrontDesk
@@ -22,10 +21,13 @@ from signaling.server.events import Bulletin
 from signaling.server.hall import Hall
 from signaling.server.opening import Openings
 from signaling.server.session import Member, Session
+from signaling.server.surroundings import Surroundings, rates_of
 from signaling.tokens import Identity, TokenError
 from spacecore.errors import SeatError
 
 TICK_US = 20_000
+WALL_US = 1_700_000_000_000_000
+"""The world's time begins so long after the epoch."""
 
 
 class FakePeer:
@@ -191,6 +193,7 @@ class World:
     """Everything between the network and the store. Make it inside a running loop."""
 
     limits: LimitsConfig = field(default_factory=LimitsConfig)
+    talk: TalkConfig = field(default_factory=TalkConfig)
     now_us: int = 1_000_000_000
 
     def __post_init__(self) -> None:
@@ -204,7 +207,18 @@ class World:
         self.fail_seats = False
         self._ids = iter(range(1, 1000))
         self._callers = iter(range(1, 1000))
-        around = Surroundings(lambda: self.now_us, self.alarms, self.records, self.counts, self.limits)
+        around = self.around = Surroundings(
+            clock_us=lambda: self.now_us,
+            wall_us=lambda: WALL_US + self.now_us,
+            alarms=self.alarms,
+            records=self.records,
+            counts=self.counts,
+            limits=self.limits,
+            spawn=self._spawn,
+            random_bytes=self._random_bytes,
+            talk=self.talk,
+            rates=rates_of(self.talk),
+        )
         self.authority = FakeAuthority()
         openings = Openings(
             self.directory,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from signaling.config import AuthConfig, LimitsConfig, MediaConfig
+from signaling.config import AuthConfig, LimitsConfig, MediaConfig, TalkConfig
 from signaling.protocol import CloseCode, ErrorCode, bounds
 from signaling.quic.gate import GateLimits
 from signaling.quic.limits import LinkLimits
@@ -38,6 +38,8 @@ SET_FROM = {
     (SpaceLimits, "host_grace_us"): ("host_grace_ms", 0.001),
 }
 
+SECTIONS = {kind.section: kind for kind in (LimitsConfig, AuthConfig, TalkConfig, MediaConfig)}
+
 
 class Row(NamedTuple):
     limit: str
@@ -56,12 +58,8 @@ def rows() -> Iterator[Row]:
 
 def value_of(limit: str) -> object:
     section, _, name = limit.partition(".")
-    if section == "limits":
-        return getattr(LimitsConfig(), name)
-    if section == "auth":
-        return getattr(AuthConfig(), name)
-    if section == "media":
-        return getattr(MediaConfig(), name)
+    if section in SECTIONS:
+        return getattr(SECTIONS[section](), name)
     module, _, name = limit.rpartition(".")
     if module.startswith("spacecore."):
         return native_constant(module, name)
@@ -89,9 +87,10 @@ def test_a_row_says_what_the_code_says(row: Row) -> None:
 def test_every_limit_that_can_be_set_is_on_the_page_once() -> None:
     named = [row.limit for row in rows()]
     assert len(named) == len(set(named))
-    assert {name for name in named if name.startswith("limits.")} == {
-        f"limits.{item.name}" for item in fields(LimitsConfig)
-    }
+    for kind in (LimitsConfig, TalkConfig):
+        assert {name for name in named if name.startswith(f"{kind.section}.")} == {
+            f"{kind.section}.{item.name}" for item in fields(kind)
+        }
 
 
 def test_every_bound_of_connections_spaces_and_messages_is_on_the_page() -> None:

@@ -1,0 +1,33 @@
+"""Makes the live side of a new Space as the configuration says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from signaling.config import ServerConfig
+from signaling.media import Rooms
+from signaling.server.counts import Counts
+from signaling.server.events import Bulletin
+from signaling.server.hall import Hall
+from spacecore import Space
+
+__all__ = ["halls"]
+
+
+def halls(config: ServerConfig, rooms: Callable[[], Rooms[Any]], counts: Counts) -> Callable[[bytes], Hall]:
+    """A maker of halls. `rooms` is asked each time: which plane carries audio is known late."""
+    media, limits = config.media, config.limits
+
+    def make(space: bytes) -> Hall:
+        engine = Space(
+            bitrate_bps=media.bitrate_bps,
+            complexity=media.complexity,
+            fec=media.fec,
+            loss_pct=media.loss_pct,
+            keep_alive_ms=media.keep_alive_ms,
+        )
+        bulletin = Bulletin(limits.push_interval_ms * 1_000, limits.audience_messages_per_s)
+        return Hall(rooms().open(space, engine), bulletin, counts)
+
+    return make
