@@ -1,26 +1,36 @@
-"""What outlives the server: accounts, Spaces, who is on stage, open asks and bans. The only SQL.
+"""What outlives the server: people and their graph, Spaces and plans, what was done and said in them.
 
-Everything goes through `Store.transaction()`; the repositories `accounts`, `spaces`, `stage` and `bans`
-are functions that take its connection, and `record` writes what the rules decided.
+The only SQL. Everything goes through `Store.transaction()`; the repositories, one for each noun, are modules
+of functions that take its connection, and `record` writes what the rules decided.
 """
 
 from __future__ import annotations
 
-from signaling.store import accounts, bans, spaces, stage
+from signaling.store import accounts, bans, blocks, follows, outbox, plans, spaces, stage
 from signaling.store.accounts import Account
 from signaling.store.engine import Store
 from signaling.store.errors import StoreError
+from signaling.store.outbox import Outgoing
+from signaling.store.pages import Person
+from signaling.store.plans import Listed
 from signaling.store.record import is_durable, record
 from signaling.store.spaces import StoredSpace
 
 __all__ = [
     "Account",
+    "Listed",
+    "Outgoing",
+    "Person",
     "Store",
     "StoreError",
     "StoredSpace",
     "accounts",
     "bans",
+    "blocks",
+    "follows",
     "is_durable",
+    "outbox",
+    "plans",
     "record",
     "spaces",
     "stage",

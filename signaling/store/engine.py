@@ -45,6 +45,7 @@ class Store:
         self._lock: FileLock | None = None
         self._keeper: sqlite3.Connection | None = None
         self._threads: list[Thread] = []
+        self._migrating = False
         self._turn = asyncio.Lock()
         self._holder: asyncio.Task[Any] | None = None
         self._in_progress = 0
@@ -135,6 +136,9 @@ class Store:
         self._engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=1, max_overflow=0)
         event.listen(self._engine.sync_engine, "connect", self._on_connect)
         event.listen(self._engine.sync_engine, "begin", _on_begin)
+        # A table is altered by copying and dropping it, which its foreign keys would not allow; `migrate`
+        # looks that they hold again, and everything after has a connection that enforces them.
+        self._migrating = True
         try:
             async with self._engine.begin() as connection:
                 await migrate(connection)
@@ -144,6 +148,9 @@ class Store:
                 f"The database {self._path or 'in memory'} cannot be used: {error.orig}; "
                 "give another file, or restore this one.",
             ) from error
+        finally:
+            self._migrating = False
+        await self._engine.dispose()
 
     async def _release(self) -> None:
         engine, self._engine = self._engine, None
@@ -168,7 +175,7 @@ class Store:
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute(f"PRAGMA foreign_keys = {'OFF' if self._migrating else 'ON'}")
         if self._path is not None:
             cursor.execute("PRAGMA journal_mode = WAL")
             (mode,) = cursor.fetchone()

@@ -7,7 +7,8 @@ class StoreError(Exception):
     """The store cannot do it; the message says the value, the limit and the remedy.
 
     `code`: store_url, store_folder, store_file, store_locked, store_newer, store_closed for how it was
-    set up; busy when too many wait for it; already_hosting, no_such_space, inconsistent for what was asked.
+    set up; busy when too many wait for it; already_hosting, no_such_space, no_such_user, handle_taken and
+    inconsistent for what was asked.
     """
 
     def __init__(self, code: str, message: str) -> None:

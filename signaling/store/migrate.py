@@ -49,6 +49,18 @@ def _upgrade(connection: Connection) -> None:
         )
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    if connection.dialect.name == "sqlite":
+        _check_foreign_keys(connection)
+
+
+def _check_foreign_keys(connection: Connection) -> None:
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        raise StoreError(
+            "store_file",
+            f"The database has a row in {broken[0]} that refers to a row of {broken[2]} that is not there, "
+            "and every row must; restore a copy that is whole.",
+        )
 
 
 def _config() -> Config:

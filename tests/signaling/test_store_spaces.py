@@ -102,7 +102,7 @@ def test_a_whole_space_is_written_as_it_goes() -> None:
         await kept.act(rules.lost, "cat")
         await kept.act(rules.end, "ann")
         assert await spaces.get(connection, SPACE) == StoredSpace(
-            SPACE, "Sea talk", "ann", "Ann", "ended", 1, kept.now_us, "host_ended"
+            SPACE, "Sea talk", "ann", "Ann", "ended", 1, kept.now_us, "host_ended", "ann"
         )
 
     told(story)
@@ -140,7 +140,7 @@ def test_one_live_space_a_host() -> None:
             await open_one(connection, OTHER, "ann")
         assert caught.value.code == "already_hosting"
         found = await spaces.hosted_by(connection, "ann")
-        assert found == StoredSpace(SPACE, "ann's", "ann", "Ann", "live", 1, None, None)
+        assert found == StoredSpace(SPACE, "ann's", "ann", "Ann", "live", 1, founder="ann")
         assert await spaces.end(connection, SPACE, "host_left", 9)
         assert not await spaces.end(connection, SPACE, "host_left", 10), "once"
         await open_one(connection, OTHER, "ann")
@@ -156,6 +156,8 @@ SPACE_ROW: dict[str, Any] = {
     "host_name": "Bob",
     "state": "live",
     "opened_us": 1,
+    "founder": "bob",
+    "title_folded": "t",
 }
 STAGE_ROW: dict[str, Any] = {"space": SPACE, "user": "bob", "seat": 1, "role": 1, "muted": 0, "since_us": 1}
 REFUSED = {
