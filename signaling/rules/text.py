@@ -1,13 +1,16 @@
-"""What a title, a name and a user id may contain."""
+"""What titles, names, user ids, topics and posts may contain."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 
 from signaling.rules.permissions import Refused
 
 USER_CHARS = 64
 NAME_CHARS = 50
+TOPIC_CHARS = 30
+BODY_CHARS = 500
 
 # Marks, embeddings, overrides and isolates of the bidirectional algorithm (UAX #9): they make a line
 # read differently from what it says.
@@ -18,22 +21,36 @@ _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 def clean_text(what: str, value: str, limit_chars: int) -> str | Refused:
     """Return `value` without surrounding blanks, or why it cannot be a `what`: empty, too long, or with
     control or bidirectional characters."""
-    stripped = value.strip()
-    if not stripped:
-        return Refused("bad_value", f"The {what} is empty; give it 1 to {limit_chars} characters.")
-    if len(stripped) > limit_chars:
+    return _clean(what, value, limit_chars, "")
+
+
+def clean_body(what: str, value: str) -> str | Refused:
+    """As `clean_text`, for what may have several lines: a post, a note, a pin, a report. Up to BODY_CHARS."""
+    return _clean(what, value, BODY_CHARS, "\n")
+
+
+def topic(value: str) -> str | Refused:
+    """A topic in its one form: NFKC, case folded, single blanks between words; `Ｊazz` and `JAZZ` are `jazz`.
+
+    Doing it twice changes nothing. Refused: bad_value.
+    """
+    return clean_text("topic", " ".join(filter(None, _folded(value).split(" "))), TOPIC_CHARS)
+
+
+def topics(values: Iterable[str], limit: int) -> tuple[str, ...] | Refused:
+    """Topics in their one form, in the order given; what is named twice counts once. Refused: bad_value."""
+    kept: dict[str, None] = {}
+    for value in values:
+        found = topic(value)
+        if isinstance(found, Refused):
+            return found
+        kept[found] = None
+    if len(kept) > limit:
         return Refused(
             "bad_value",
-            f"The {what} has {len(stripped)} characters, {limit_chars} is the limit; shorten it.",
+            f"{len(kept)} topics are named and {limit} is the limit; leave out {len(kept) - limit}.",
         )
-    for place, char in enumerate(stripped):
-        if char in _BIDIRECTIONAL or unicodedata.category(char) in _FORBIDDEN_CATEGORIES:
-            return Refused(
-                "bad_value",
-                f"The {what} has U+{ord(char):04X} at place {place}; control and bidirectional characters "
-                "are not allowed, leave it out.",
-            )
-    return stripped
+    return tuple(kept)
 
 
 def user_id(value: str) -> str | Refused:
@@ -49,3 +66,31 @@ def display_name(value: str, user: str) -> str | Refused:
     if not value.strip():
         return user[:NAME_CHARS]
     return clean_text("name", value, NAME_CHARS)
+
+
+def _folded(value: str) -> str:
+    """NFKC with case folded. Folding may make more to fold: as often as Unicode's own NFKC_Casefold needs."""
+    for _ in range(3):
+        value = unicodedata.normalize("NFKC", value.casefold())
+    return value
+
+
+def _clean(what: str, value: str, limit_chars: int, also: str) -> str | Refused:
+    stripped = value.strip()
+    if not stripped:
+        return Refused("bad_value", f"The {what} is empty; give it 1 to {limit_chars} characters.")
+    if len(stripped) > limit_chars:
+        return Refused(
+            "bad_value",
+            f"The {what} has {len(stripped)} characters, {limit_chars} is the limit; shorten it.",
+        )
+    for place, char in enumerate(stripped):
+        if char in also:
+            continue
+        if char in _BIDIRECTIONAL or unicodedata.category(char) in _FORBIDDEN_CATEGORIES:
+            return Refused(
+                "bad_value",
+                f"The {what} has U+{ord(char):04X} at place {place}; control and bidirectional characters "
+                "are not allowed, leave it out.",
+            )
+    return stripped
