@@ -276,6 +276,12 @@ class SpaceActor:
                 self._around.alarms.set(("host", self.space), effect.until_us, self._on_host_time)
             elif isinstance(effect, Ended):
                 self._ended()
+        for observer in self._around.observers:
+            try:
+                observer.on_outcome(self, outcome.effects)
+            except Exception:
+                self._around.counts.errors_caught += 1
+                log.exception("an observer of Space %s failed", self.space.hex())
         if arriving is not None and arriving.is_closed:
             self.lost(arriving)  # it went away while the store was written to
 

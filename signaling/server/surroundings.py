@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from signaling.config import LimitsConfig, TalkConfig
 from signaling.rules import Effect
@@ -12,7 +12,10 @@ from signaling.rules.rates import Rate, RateKind, Rates
 from signaling.server.alarms import Alarms
 from signaling.server.counts import Counts
 
-__all__ = ["Records", "Surroundings", "rates_of"]
+if TYPE_CHECKING:
+    from signaling.server.actor import SpaceActor
+
+__all__ = ["Observer", "Records", "Surroundings", "rates_of"]
 
 _MS_US = 1_000
 
@@ -23,13 +26,22 @@ class Records(Protocol):
     async def write(self, space: bytes, effects: Sequence[Effect]) -> None: ...
 
 
+class Observer(Protocol):
+    """Told of everything that has become so in any Space, in order, once state, mix and roster are changed.
+
+    It must not wait and do little: the Space stands still meanwhile. What it raises is counted and logged.
+    """
+
+    def on_outcome(self, actor: SpaceActor, effects: Sequence[Effect]) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """One for the whole server.
 
     `clock_us` is monotonic, `wall_us` counts from the epoch. `spawn` runs a coroutine beside us, with an
     error boundary of its own; `random_bytes` gives ids and secrets. `rates` counts what each person does, in
-    whichever Space.
+    whichever Space. `observers` may be added to until the first Space opens.
     """
 
     clock_us: Callable[[], int]
@@ -42,6 +54,7 @@ class Surroundings:
     random_bytes: Callable[[int], bytes]
     talk: TalkConfig = field(default_factory=TalkConfig)
     rates: Rates = field(default_factory=Rates)
+    observers: list[Observer] = field(default_factory=list)
 
 
 def rates_of(talk: TalkConfig) -> Rates:

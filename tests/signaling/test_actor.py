@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
 from signaling.config import LimitsConfig
 from signaling.protocol import CloseCode, ErrorCode
 from signaling.protocol import messages as wire
-from signaling.rules import AskClosed, Asked, Banned, Ended, Opened, SeatAdded, SeatRemoved
+from signaling.rules import AskClosed, Asked, Banned, Effect, Ended, Opened, SeatAdded, SeatRemoved
 from signaling.server import actor as actor_module
+from signaling.server.actor import SpaceActor
 from signaling.store import StoreError
 from tests.signaling.server_world import World
 from tests.virtual.loop import run
@@ -383,5 +384,25 @@ def test_asks_are_written_and_withdrawn() -> None:
             AskClosed,
         ]
         assert (await host.ask(wire.Admit, "ann")).code == ErrorCode.not_asked
+
+    tell(story)
+
+
+def test_an_observer_is_told_what_has_become_so_and_may_fail() -> None:
+    class Watcher:
+        def __init__(self) -> None:
+            self.saw: list[tuple[bytes, int]] = []
+
+        def on_outcome(self, actor: SpaceActor, effects: Sequence[Effect]) -> None:
+            self.saw.append((actor.space, len(actor.hall)))
+            raise LookupError("a bug")
+
+    async def story(world: World) -> None:
+        watcher = Watcher()
+        world.around.observers.append(watcher)
+        _, space = await world.host()
+        await world.listener("ann", space)
+        assert watcher.saw == [(space, 1), (space, 2)]
+        assert world.counts.errors_caught == 2
 
     tell(story)
