@@ -123,7 +123,7 @@ class LimitsConfig(Section):
     audio_per_s: int = number(100, 50, 1_000)
     spaces: int = number(1_000, 1, 100_000)
     inbox: int = number(1_024, 1, 65_536)
-    stage: int = number(13, 1, 32)
+    stage: int = number(13, 1, 30)
     queue: int = number(100, 0, 1_000)
     people: int = number(10_000, 1, 1_000_000)
     title_chars: int = number(100, 1, 100)

@@ -2,7 +2,7 @@
 
 A message of 16 KiB can claim a thousand nested arrays or unpack into a megabyte of empty maps. This walk
 over the bytes allocates nothing but a short stack, stops at the first bound that is passed, and costs at
-most `MAX_VALUES` steps. Formats: the msgpack specification, "Formats".
+most as many steps as values are allowed. Formats: the msgpack specification, "Formats".
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "MAX_ANSWER_VALUES",
     "MAX_ARRAY_ITEMS",
     "MAX_BIN_BYTES",
     "MAX_DEPTH",
@@ -22,8 +23,9 @@ __all__ = [
     "request_id_of",
 ]
 
-MAX_DEPTH: Final = 8  # the message itself is 1; the deepest message of ours has 3
-MAX_VALUES: Final = 1_024  # all values of a message, containers counted; the largest of ours has about 500
+MAX_DEPTH: Final = 8  # the message itself is 1; the deepest message of ours has 5
+MAX_VALUES: Final = 1_024  # all values of a request, containers counted; the largest of ours has about 70
+MAX_ANSWER_VALUES: Final = 3_072  # the same of a reply or event; 100 bubbles have about 2,900
 MAX_ARRAY_ITEMS: Final = 128
 MAX_MAP_ENTRIES: Final = 32
 MAX_STR_BYTES: Final = 8_192
@@ -57,7 +59,7 @@ class BoundsError(ValueError):
     """The bytes are not one msgpack value within the bounds; the message says which and where."""
 
 
-def check_bounds(body: bytes) -> None:
+def check_bounds(body: bytes, most_values: int = MAX_VALUES) -> None:
     """Raises BoundsError unless `body` is exactly one msgpack value within every bound above.
 
     UTF-8 and the keys of maps are left to the unpacking that follows.
@@ -71,8 +73,8 @@ def check_bounds(body: bytes) -> None:
         at += 1
         missing -= 1
         values += 1
-        if values > MAX_VALUES:
-            raise BoundsError(f"message has more than {MAX_VALUES} values")
+        if values > most_values:
+            raise BoundsError(f"message has more than {most_values} values")
         children = 0
         if 0x80 <= first < 0xE0:
             children, at = _enter(body, at, first)

@@ -10,7 +10,12 @@ import msgspec
 from msgspec import Struct, inspect, structs
 
 from signaling.protocol.codes import ErrorCode
-from signaling.protocol.fields import LINE_PATTERN, VISIBLE_LINE_PATTERN
+from signaling.protocol.fields import (
+    BODY_PATTERN,
+    LINE_PATTERN,
+    VISIBLE_BODY_PATTERN,
+    VISIBLE_LINE_PATTERN,
+)
 from signaling.protocol.messages import MESSAGE_NAMES
 
 __all__ = ["BUILTIN_TYPES", "explain"]
@@ -22,6 +27,8 @@ _FIRST_FIELD: Final = 1  # item 0 of a message is its tag
 _PATTERNS: Final = {
     LINE_PATTERN: " without control or direction characters",
     VISIBLE_LINE_PATTERN: ", not blank and without control or direction characters",
+    BODY_PATTERN: " without control or direction characters other than ends of lines",
+    VISIBLE_BODY_PATTERN: ", not blank and without control or direction characters other than ends of lines",
 }
 
 
@@ -97,11 +104,15 @@ def _allowed(kind: inspect.Type) -> str:
         case inspect.StrType(min_length=low, max_length=high, pattern=pattern):
             text = f"text of {low or 0} to {high} characters{_PATTERNS.get(pattern or '', '')}"
         case inspect.BytesType(min_length=low, max_length=high):
-            text = f"binary of {low} bytes" if low == high else f"binary of {low} to {high} bytes"
+            text = f"binary of {low} bytes" if low == high else f"binary of {low or 0} to {high} bytes"
         case inspect.DictType(max_length=high, value_type=value):
             text = f"a map of at most {high} entries from text to {_allowed(value)}"
+        case inspect.ListType(max_length=high, item_type=inspect.StrType() as item):
+            text = f"an array of at most {high} texts, each {_allowed(item)}"
         case inspect.ListType(max_length=high):
             text = f"an array of at most {high} rows"
+        case inspect.StructType(cls=cls):
+            text = f"a row of {', '.join(cls.__struct_fields__)}"
         case _:
             text = "nil" if isinstance(kind, inspect.NoneType) else "true or false"
     return text

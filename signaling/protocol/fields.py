@@ -7,18 +7,25 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 # One line of text that is shown to people. Refused are control characters, line and paragraph separators, and
-# what marks or changes the direction of writing (UAX #9): with those one name can pass for another.
-_UNSAFE = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+# what marks or changes the direction of writing (UAX #9): with those one name can pass for another. In a
+# body, the text of posts, notes and pins, lines may end. What has to be visible begins with blanks and then
+# something else: no two parts of a pattern match the same character, so a text costs no more than its length.
+_SIGNS = r"\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+_UNSAFE = rf"\x00-\x1f{_SIGNS}"
+_UNSAFE_IN_BODY = rf"\x00-\x09\x0b-\x1f{_SIGNS}"
 LINE_PATTERN: Final = rf"\A[^{_UNSAFE}]*\Z"
-VISIBLE_LINE_PATTERN: Final = rf"\A[^{_UNSAFE}]*[^\s{_UNSAFE}][^{_UNSAFE}]*\Z"
-
-BODY_OR_NONE_PATTERN: Final = rf"\A(?:[^{_UNSAFE}]|\n)*\Z"
-BODY_PATTERN: Final = rf"\A(?:[^{_UNSAFE}]|\n)*[^\s{_UNSAFE}](?:[^{_UNSAFE}]|\n)*\Z"
+VISIBLE_LINE_PATTERN: Final = rf"\A[^\S{_UNSAFE}]*[^\s{_UNSAFE}][^{_UNSAFE}]*\Z"
+BODY_PATTERN: Final = rf"\A[^{_UNSAFE_IN_BODY}]*\Z"
+VISIBLE_BODY_PATTERN: Final = rf"\A[^\S{_UNSAFE_IN_BODY}]*[^\s{_UNSAFE_IN_BODY}][^{_UNSAFE_IN_BODY}]*\Z"
 
 U8 = Annotated[int, Meta(ge=0, le=0xFF)]
 U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
 U32 = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)]
 DurationMs = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF_FFFF)]
+EpochMs = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF_FFFF)]  # milliseconds since 1970-01-01 00:00 UTC
+# Choices that a request makes; what they mean stands at the field. In answers they are U8 and may grow.
+OneOfTwo = Annotated[int, Meta(ge=0, le=1)]
+OneOfThree = Annotated[int, Meta(ge=0, le=2)]
 RequestId = Annotated[int, Meta(ge=1, le=0xFFFF_FFFF)]
 PageSize = Annotated[int, Meta(ge=1, le=100)]
 SpaceId = Annotated[bytes, Meta(min_length=16, max_length=16)]
@@ -36,9 +43,10 @@ Topics = Annotated[list[Topic], Meta(max_length=3)]
 Kind = Annotated[str, Meta(max_length=16, pattern=LINE_PATTERN)]
 Handle = Annotated[str, Meta(max_length=64, pattern=LINE_PATTERN)]
 Query = Annotated[str, Meta(max_length=100, pattern=LINE_PATTERN)]
-# Text of posts, notes and pins: lines may end, nothing else that controls.
-Body = Annotated[str, Meta(min_length=1, max_length=500, pattern=BODY_PATTERN)]
-BodyOrNone = Annotated[str, Meta(max_length=500, pattern=BODY_OR_NONE_PATTERN)]
+Body = Annotated[str, Meta(min_length=1, max_length=500, pattern=VISIBLE_BODY_PATTERN)]
+BodyOrNone = Annotated[str, Meta(max_length=500, pattern=BODY_PATTERN)]
+# Shorter than a post: a full stage and every pin stand together in one `joined`.
+PinText = Annotated[str, Meta(min_length=1, max_length=280, pattern=VISIBLE_BODY_PATTERN)]
 Secret = Annotated[bytes, Meta(max_length=16)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
 Reaction = Annotated[str, Meta(min_length=1, max_length=16, pattern=LINE_PATTERN)]

@@ -13,6 +13,7 @@ __all__ = [
     "BUNDLE_DELAY_MS",
     "DEFAULT_LIMITS",
     "MAX_BUNDLE",
+    "REACTIONS",
     "SERVER_CAPABILITIES",
     "most_frames",
 ]
@@ -21,8 +22,11 @@ MAX_BUNDLE: Final = 3  # new frames in one datagram: two bits of flags, of which
 BUNDLE_DELAY_MS: Final = 40  # what the delay of the largest bundle comes to
 _FRAME_MS: Final = 20
 
+# The names that `react` takes and `reactions` counts.
+REACTIONS: Final = ("heart", "laugh", "clap", "fire", "hundred", "wave", "sad", "surprised")
+
 SERVER_CAPABILITIES: Final[Mapping[str, int]] = MappingProxyType(
-    {"bundle": 1, "redundancy": 2, "reports": 1, "resume": 0, "keep_alive_ms": 10_000}
+    {"bundle": 1, "redundancy": 2, "reports": 1, "resume": 1, "keep_alive_ms": 10_000}
 )
 
 # What holds of a side that does not name the key.
@@ -47,6 +51,18 @@ DEFAULT_LIMITS: Final[Mapping[str, int]] = MappingProxyType(
         "queue": 100,
         "title_chars": 100,
         "requests_per_s": 20,
+        "co_hosts": 2,
+        "topics": 3,
+        "topic_chars": 30,
+        "post_chars": 500,
+        "pins": 5,
+        "pin_chars": 280,
+        "invite_s": 600,
+        "speak_link_s": 604_800,
+        "planned": 10,
+        "plan_days": 30,
+        "bubbles": 50,
+        "follows": 5_000,
     }
 )
 

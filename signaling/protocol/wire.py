@@ -37,12 +37,12 @@ _FROM_SERVER: Final = _by_tag((*REPLY_TYPES, *EVENT_TYPES))
 
 def decode_request(body: bytes) -> Request:
     """One message body from a client. Raises ProtocolError, with the request's id wherever it can be read."""
-    return cast(Request, _decode(body, _REQUESTS))
+    return cast(Request, _decode(body, _REQUESTS, bounds.MAX_VALUES))
 
 
 def decode_from_server(body: bytes) -> FromServer:
     """One message body from a server. Raises ProtocolError; clients pass over an `unknown_message`."""
-    return cast(FromServer, _decode(body, _FROM_SERVER))
+    return cast(FromServer, _decode(body, _FROM_SERVER, bounds.MAX_ANSWER_VALUES))
 
 
 def encode(message: Request | FromServer) -> bytes:
@@ -76,8 +76,8 @@ def fit_rows(
     return fitting
 
 
-def _decode(body: bytes, kinds: Mapping[int, type[Struct]]) -> Struct:
-    items = _unpack(body)
+def _decode(body: bytes, kinds: Mapping[int, type[Struct]], most_values: int) -> Struct:
+    items = _unpack(body, most_values)
     tag = items[0]
     if type(tag) is not int:
         raise ProtocolError(
@@ -94,7 +94,7 @@ def _decode(body: bytes, kinds: Mapping[int, type[Struct]]) -> Struct:
         raise ProtocolError(*explain(kind, items), bounds.request_id_of(body)) from None
 
 
-def _unpack(body: bytes) -> list[Any]:
+def _unpack(body: bytes, most_values: int) -> list[Any]:
     if len(body) > MAX_MESSAGE_BYTES:
         raise ProtocolError(
             ErrorCode.too_large,
@@ -102,7 +102,7 @@ def _unpack(body: bytes) -> list[Any]:
             bounds.request_id_of(body),
         )
     try:
-        bounds.check_bounds(body)
+        bounds.check_bounds(body, most_values)
         items = msgpack.unpackb(
             body,
             raw=False,

@@ -81,7 +81,11 @@ def _type_and_bound(kind: inspect.Type) -> tuple[str, str]:
         case inspect.StrType(min_length=low, max_length=high):
             cells = "str", f"{low or 0}..{high} characters"
         case inspect.BytesType(min_length=low, max_length=high):
-            cells = "bin", f"{low} bytes" if low == high else f"{low}..{high} bytes"
+            cells = "bin", f"{low} bytes" if low == high else f"{low or 0}..{high} bytes"
+        case inspect.StructType():
+            cells = "array", "a row"
+        case inspect.ListType(max_length=high, item_type=inspect.StrType()):
+            cells = "array of str", f"0..{high} texts"
         case inspect.ListType(max_length=high):
             cells = "array", f"0..{high} rows"
         case inspect.DictType(max_length=high):

@@ -37,7 +37,7 @@ def values(kind: inspect.Type) -> st.SearchStrategy:  # noqa: PLR0911 - one line
         case inspect.DictType(key_type=key, value_type=value):
             return st.dictionaries(values(key), values(value), max_size=6)
         case inspect.ListType(item_type=item):
-            return st.lists(values(item), max_size=4)
+            return st.lists(values(item), max_size=3)
         case inspect.UnionType(types=parts):
             return st.one_of([values(part) for part in parts])
         case inspect.StructType(cls=cls):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from msgspec import Struct
 
 from signaling.protocol.fields import (
-    U8,
     Figures,
     Handle,
     Name,
+    OneOfThree,
     PageSize,
     RequestId,
     Software,
@@ -79,7 +79,7 @@ class ListFollows(Struct, array_like=True, tag=21, frozen=True):
     """`which`: 0 whom I follow, 1 who follows me, 2 whom I block; by user id. Answered by People."""
 
     id: RequestId
-    which: U8 = 0
+    which: OneOfThree = 0
     after: UserOrNone = ""
     limit: PageSize = 100
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from msgspec import Struct
 
 from signaling.protocol.fields import (
-    U8,
     U32,
     Cursor,
-    DurationMs,
+    EpochMs,
     Kind,
+    OneOfThree,
     PageSize,
     Query,
     RequestId,
@@ -40,12 +40,15 @@ __all__ = [
 
 
 class Open(Struct, array_like=True, tag=3, frozen=True):
-    """Open a Space and be its host. Answered by Joined."""
+    """Open a Space and be its host. Answered by Joined.
+
+    `who_may_speak`: 0 everyone, 1 people the host follows, 2 only invited. `kind`: a word of the operator's.
+    """
 
     id: RequestId
     title: Title
     topics: Topics = []
-    who_may_speak: U8 = 0
+    who_may_speak: OneOfThree = 0
     kind: Kind = ""
 
 
@@ -65,7 +68,7 @@ class ListSpaces(Struct, array_like=True, tag=4, frozen=True):
 class Join(Struct, array_like=True, tag=5, frozen=True):
     """Enter a Space, or get a fresh snapshot of the one I am in. Answered by Joined or Elsewhere.
 
-    `invite` is the secret of a link that lets me speak; empty without one.
+    `invite` is the secret of a link that lets me speak, 16 bytes; empty without one.
     """
 
     id: RequestId
@@ -103,10 +106,10 @@ class Schedule(Struct, array_like=True, tag=26, frozen=True):
 
     id: RequestId
     title: Title
-    starts_ms: DurationMs
+    starts_ms: EpochMs
     topics: Topics = []
     kind: Kind = ""
-    who_may_speak: U8 = 0
+    who_may_speak: OneOfThree = 0
 
 
 class Reschedule(Struct, array_like=True, tag=27, frozen=True):
@@ -114,7 +117,7 @@ class Reschedule(Struct, array_like=True, tag=27, frozen=True):
 
     id: RequestId
     space: SpaceId
-    starts_ms: DurationMs
+    starts_ms: EpochMs
 
 
 class Cancel(Struct, array_like=True, tag=28, frozen=True):
@@ -141,7 +144,7 @@ class Start(Struct, array_like=True, tag=30, frozen=True):
 
 
 class Remind(Struct, array_like=True, tag=31, frozen=True):
-    """Tell me when a scheduled Space starts, or no more. Answered by Ok."""
+    """Tell me when a scheduled Space starts, moves or is cancelled; or no more. Answered by Ok."""
 
     id: RequestId
     space: SpaceId
@@ -163,4 +166,4 @@ class Create(Struct, array_like=True, tag=56, frozen=True):
     title: Title
     topics: Topics = []
     kind: Kind = ""
-    who_may_speak: U8 = 0
+    who_may_speak: OneOfThree = 0

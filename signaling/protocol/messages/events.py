@@ -1,10 +1,21 @@
-"""Events: server to client, unasked. `serial` numbers those of a Space and is 0 for those of the connection."""
+"""Events: server to client, unasked. `serial` numbers those of a Space, 0 for those of the connection."""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
-from signaling.protocol.fields import U8, U32, DurationMs, Figures, Name, Reason, SpaceId, Title, User
+from signaling.protocol.fields import (
+    U8,
+    U32,
+    DurationMs,
+    EpochMs,
+    Figures,
+    Name,
+    Reason,
+    SpaceId,
+    Title,
+    User,
+)
 from signaling.protocol.messages.rows import (
     Bubble,
     NoteRow,
@@ -70,7 +81,7 @@ class You(Struct, array_like=True, tag=99, frozen=True):
 
 
 class Removed(Struct, array_like=True, tag=100, frozen=True):
-    """You are out of the Space and may not come back. Private, as You."""
+    """You were put out of the Space; `reason` says whether you may come back. Private, as You."""
 
     serial: U32
     reason: Reason = ""
@@ -112,7 +123,7 @@ class Noted(Struct, array_like=True, tag=105, frozen=True):
 
 
 class Reactions(Struct, array_like=True, tag=106, frozen=True):
-    """How many reactions of each kind came in the last second."""
+    """How many reactions of each name came in the last second; names that nobody used are left out."""
 
     serial: U32
     counts: Figures
@@ -179,4 +190,4 @@ class Notice(Struct, array_like=True, tag=116, frozen=True):
     space: SpaceId
     title: Title
     host_name: Name
-    starts_ms: DurationMs = 0
+    starts_ms: EpochMs = 0

@@ -11,6 +11,7 @@ from signaling.protocol.fields import (
     Address,
     Cursor,
     DurationMs,
+    EpochMs,
     Explanation,
     Figures,
     Handle,
@@ -137,7 +138,7 @@ class Resumed(Struct, array_like=True, tag=70, frozen=True):
 
 
 class Profile(Struct, array_like=True, tag=71, frozen=True):
-    """Who somebody is. `follows`, `follows_me`, `blocked`: between me and them."""
+    """Who somebody is. `follows`, `follows_me`, `blocked`: between me and them; `since_ms`: with us since."""
 
     id: RequestId
     user: User
@@ -145,7 +146,7 @@ class Profile(Struct, array_like=True, tag=71, frozen=True):
     handle: Handle = ""
     followers: U32 = 0
     following: U32 = 0
-    since_ms: DurationMs = 0
+    since_ms: EpochMs = 0
     follows: bool = False
     follows_me: bool = False
     blocked: bool = False
@@ -170,7 +171,7 @@ class Peeked(Struct, array_like=True, tag=73, frozen=True):
     host_name: Name
     stage: StageRows = []
     people: U32 = 0
-    starts_ms: DurationMs = 0
+    starts_ms: EpochMs = 0
     reminded: bool = False
 
 

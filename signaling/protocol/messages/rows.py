@@ -10,11 +10,12 @@ from signaling.protocol.fields import (
     U8,
     U32,
     Body,
-    DurationMs,
+    EpochMs,
     Kind,
     Line,
     Name,
     Percent,
+    PinText,
     SpaceId,
     Title,
     Topics,
@@ -121,7 +122,7 @@ class PlannedSpace(Struct, array_like=True, frozen=True):
     title: Title
     host: User
     host_name: Name
-    starts_ms: DurationMs
+    starts_ms: EpochMs
     topics: Topics = []
     kind: Kind = ""
     reminded: bool = False
@@ -135,7 +136,7 @@ class PostRow(Struct, array_like=True, frozen=True):
     user: User
     name: Name
     text: Body
-    at_ms: DurationMs
+    at_ms: EpochMs
     reply_to: U32 = 0
 
 
@@ -146,23 +147,23 @@ class NoteRow(Struct, array_like=True, frozen=True):
     user: User
     name: Name
     text: Body
-    at_ms: DurationMs
+    at_ms: EpochMs
 
 
 class PinRow(Struct, array_like=True, frozen=True):
     """Something that a host pinned for all to see."""
 
     pin: U32
-    text: Body
+    text: PinText
     user: User
-    at_ms: DurationMs
+    at_ms: EpochMs
 
 
 class AuditRow(Struct, array_like=True, frozen=True):
     """Who did what to whom, as the host reads it."""
 
     entry: U32
-    at_ms: DurationMs
+    at_ms: EpochMs
     actor: UserOrNone
     action: Line
     target: UserOrNone = ""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from msgspec import Struct
 
 from signaling.protocol.fields import (
-    U8,
     U32,
     BodyOrNone,
     Link,
+    OneOfThree,
+    OneOfTwo,
     PageSize,
     Percent,
     Reason,
@@ -105,7 +106,7 @@ class Remove(Struct, array_like=True, tag=13, frozen=True):
 
     id: RequestId
     user: User
-    how: U8 = 1
+    how: OneOfThree = 1
 
 
 class End(Struct, array_like=True, tag=14, frozen=True):
@@ -128,8 +129,8 @@ class Change(Struct, array_like=True, tag=34, frozen=True):
     id: RequestId
     title: Title | None = None
     topics: Topics | None = None
-    who_may_speak: U8 | None = None
-    queue_order: U8 | None = None
+    who_may_speak: OneOfThree | None = None
+    queue_order: OneOfTwo | None = None
     locked: bool | None = None
 
 
@@ -188,7 +189,7 @@ class MuteAll(Struct, array_like=True, tag=42, frozen=True):
 
 
 class Volume(Struct, array_like=True, tag=43, frozen=True):
-    """A host makes somebody on stage less loud for everybody. Answered by Ok."""
+    """A host makes somebody on stage less loud for everybody; 100 as they are. Answered by Ok."""
 
     id: RequestId
     user: User
@@ -211,7 +212,7 @@ class ListBans(Struct, array_like=True, tag=57, frozen=True):
 
 
 class Report(Struct, array_like=True, tag=45, frozen=True):
-    """Tell whoever runs the server about somebody here. Answered by Ok."""
+    """Tell whoever runs the server about somebody here; `reason` is a word of a fixed set. Answered by Ok."""
 
     id: RequestId
     user: User
@@ -228,10 +229,13 @@ class ListAudit(Struct, array_like=True, tag=46, frozen=True):
 
 
 class Share(Struct, array_like=True, tag=32, frozen=True):
-    """A link to here. `form`: 0 to listen, 1 to speak (once, for `lifetime_s`; hosts). Answered by Shared."""
+    """A link to here. Answered by Shared.
+
+    `form`: 0 to listen; 1 to speak, for hosts: good once and for `lifetime_s`, where 0 is the usual time.
+    """
 
     id: RequestId
-    form: U8 = 0
+    form: OneOfTwo = 0
     lifetime_s: U32 = 0
 
 

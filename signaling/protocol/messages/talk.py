@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from signaling.protocol.fields import U32, Body, PageSize, Reaction, RequestId
+from signaling.protocol.fields import U32, Body, PageSize, PinText, Reaction, RequestId
 
 __all__ = [
     "DeletePost",
@@ -57,7 +57,7 @@ class ListNotes(Struct, array_like=True, tag=51, frozen=True):
 
 
 class React(Struct, array_like=True, tag=52, frozen=True):
-    """One of the reactions that `capabilities` of the protocol names. Answered by Ok."""
+    """One of `signaling.protocol.terms.REACTIONS`. Answered by Ok."""
 
     id: RequestId
     reaction: Reaction
@@ -67,7 +67,7 @@ class Pin(Struct, array_like=True, tag=53, frozen=True):
     """A host pins something for all to see. Answered by Ok."""
 
     id: RequestId
-    text: Body
+    text: PinText
 
 
 class Unpin(Struct, array_like=True, tag=54, frozen=True):
