@@ -6,33 +6,27 @@ import asyncio
 import logging
 import random
 import time
-from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from signaling.client.background import Background
 from signaling.client.connection import Clock, Connection
 from signaling.client.door import Door
-from signaling.client.errors import ConnectError, ConnectionClosed, RequestRefused, SpacesError
+from signaling.client.errors import ConnectError, ConnectionClosed, SpacesError
+from signaling.client.finding_verbs import FindingVerbs
+from signaling.client.names import Where, WhoMaySpeak, entry, policy_number, space_id
+from signaling.client.people_verbs import PeopleVerbs
+from signaling.client.reception import Reception
 from signaling.client.space import Space
+from signaling.client.states import ConnectionState
 from signaling.client.stats import ClientStats
 from signaling.client.talker import Voice
+from signaling.client.timeline import Timeline
 from signaling.client.trust import Credentials, TokenSource, trust_in
-from signaling.protocol.messages import (
-    Elsewhere,
-    Event,
-    Joined,
-    ListSpaces,
-    LiveSpace,
-    Ok,
-    Open,
-    Renew,
-    Spaces,
-    TokenExpiring,
-    Welcome,
-)
+from signaling.protocol import messages as wire
+from signaling.protocol.messages import Elsewhere, Joined, Notice, Request, Welcome
 from signaling.protocol.terms import BUNDLE_DELAY_MS, MAX_BUNDLE
 from signaling.quic.dialer import OpenTransport
 
@@ -42,7 +36,6 @@ log = logging.getLogger(__name__)
 
 MAX_HOPS: Final = 3
 _FAREWELL_S: Final = 2.0  # how long close() waits for the server each time
-_TOKEN_TIMEOUT_S: Final = 10.0
 
 
 def monotonic_us() -> int:
@@ -50,27 +43,21 @@ def monotonic_us() -> int:
     return time.monotonic_ns() // 1000
 
 
-class Client:
-    """Made by `connect()`. End it with `async with`, or `close()`: that leaves the Space and says goodbye."""
+class Client(PeopleVerbs, FindingVerbs):
+    """Made by `connect()`. End it with `async with`, or `close()`: that leaves the Space and says goodbye.
+
+    A connection that is lost is made anew, for as long as the server keeps one's place: see `connect()`.
+    """
 
     def __init__(
-        self,
-        door: Door,
-        *,
-        voice: Voice | None = None,
-        seed: int | None = None,
+        self, door: Door, *, voice: Voice | None = None, resume: bool = True, seed: int | None = None
     ) -> None:
         self.stats = ClientStats()
-        self._door = door
+        self._dice = random.Random(seed)  # noqa: S311 - spreads reports and returns in time, nothing secret
         self._voice = voice
-        self._dice = random.Random(seed)  # noqa: S311 - spreads reports in time, nothing secret
-        self._background = Background()
-        self._connection: Connection | None = None
-        self._former: deque[Connection] = deque(maxlen=8)  # left for other servers
-        self._welcome: Welcome | None = None
-        self._space: Space | None = None
-        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._closing = False
+        self._door = door
+        self._reception = Reception(door, self._dice, self.stats, resume=resume)
+        self._line = self._reception.line
 
     # What is known
 
@@ -97,82 +84,119 @@ class Client:
     @property
     def space(self) -> Space | None:
         """The Space one is in."""
-        return self._space if self._space is not None and self._space.over is None else None
+        return self._reception.space
+
+    @property
+    def is_connected(self) -> bool:
+        """False while a lost connection is made anew, and when it is over."""
+        return self._line.is_up
+
+    @property
+    def on_connection(self) -> Callable[[ConnectionState], None] | None:
+        """Called when the connection is lost and when there is one again; it has to return quickly."""
+        return self._reception.on_connection
+
+    @on_connection.setter
+    def on_connection(self, callback: Callable[[ConnectionState], None] | None) -> None:
+        self._reception.on_connection = callback
+
+    @property
+    def on_datagram(self) -> Callable[[bytes], None] | None:
+        """Called with every audio datagram as it arrives, whatever becomes of it: to measure a network."""
+        return self._reception.on_datagram
+
+    @on_datagram.setter
+    def on_datagram(self, callback: Callable[[bytes], None] | None) -> None:
+        self._reception.on_datagram = callback
 
     @property
     def closed(self) -> ConnectionClosed | None:
-        """How the connection ended, or None while it lives."""
-        return self._live.error() if self._live.is_over else None
+        """How the connection ended, or None while it lives or is made anew."""
+        return self._line.error() if self._line.is_over else None
 
-    # What one can do
+    def notices(self) -> AsyncIterator[Notice]:
+        """What one is told of scheduled Spaces. At most 100 wait, then the oldest is dropped; one reader."""
+        return self._reception.notices
 
-    async def live(self, most: int = 100) -> list[LiveSpace]:
-        """Which Spaces are live, at most so many."""
-        found: list[LiveSpace] = []
-        after: bytes | None = None
-        while len(found) < most:
-            limit = min(100, most - len(found))
-            page = await self._live.request(
-                lambda number, after=after, limit=limit: ListSpaces(number, limit, after),  # type: ignore[misc]
-                Spaces,
-            )
-            found += page.spaces
-            after = page.more
-            if after is None or not page.spaces:
-                break
-        return found[:most]
+    # What one can do, beside the verbs on people and on finding Spaces
 
-    async def open(self, title: str) -> Space:
+    async def timeline(self) -> Timeline:
+        """The bubbles, kept up to date from now on until its `close()`. Asked again it is the same, anew."""
+        reception = self._reception
+        timeline = reception.timeline
+        if timeline is None or timeline.over:
+            timeline = reception.timeline = Timeline(self._stop_timeline)
+        await self._get(wire.Timeline, wire.Bubbles, lambda reply: timeline.refresh(reply.bubbles))
+        return timeline
+
+    async def open(
+        self,
+        title: str,
+        *,
+        topics: Sequence[str] = (),
+        who_may_speak: WhoMaySpeak = "everyone",
+        kind: str = "",
+    ) -> Space:
         """Open a Space and be its host."""
-        connection = self._live
-        await connection.request(lambda number: Open(number, title), Joined, partial(self._enter, connection))
-        return self._entered()
+        policy = policy_number(who_may_speak)
+        return await self._enter_by(lambda number: wire.Open(number, title, list(topics), policy, kind))
 
-    async def join(self, space: bytes | str | LiveSpace) -> Space:
-        """Enter a Space as a listener: by its id (16 bytes, or hex), or a row of `live()`.
+    async def start(self, space: Where) -> Space:
+        """Begin a scheduled Space of mine."""
+        wanted = space_id(space)
+        return await self._enter_by(lambda number: wire.Start(number, wanted))
+
+    async def oversee(self, space: Where) -> Space:
+        """For a service: act on this Space from here on, without being in it."""
+        wanted = space_id(space)
+        return await self._enter_by(lambda number: wire.Oversee(number, wanted), overseen=True)
+
+    async def join(self, space: Where) -> Space:
+        """Enter a Space: by its id (16 bytes, or hex), a link to it, or a row of a list.
 
         If it is held by another server the client goes there, over at most 3 of them. In the Space already,
         this gets its state anew.
         """
-        space_id = _space_id(space)
-        connection = self._live
+        wanted, invite = entry(space)
+        connection = await self._line.ready()
         try:
             for hop in range(MAX_HOPS + 1):
-                reply = await connection.join(space_id, partial(self._on_join_reply, connection))
+                reply = await connection.join(wanted, partial(self._on_join_reply, connection), invite)
                 if isinstance(reply, Joined):
                     return self._entered()
                 if hop < MAX_HOPS:
                     connection = await self._follow(reply.address, connection)
         finally:
-            if connection is not self._connection:
+            if not self._line.is_present(connection):
                 connection.close()
-                self._former.append(connection)
+                self._reception.former.append(connection)
         raise ConnectError(
             "too_many_hops", f"the Space was still elsewhere after {MAX_HOPS} other servers; try again later"
         )
 
     async def renew(self, token: str) -> None:
         """Show a fresh token for the same subject. With a token callback this happens by itself."""
-        await self._live.request(lambda number: Renew(number, token), Ok)
-        self.stats.renewals += 1
+        await self._reception.renew(token)
 
     async def wait_closed(self) -> ConnectionClosed:
         """Until the connection is over; returns how it ended."""
-        await asyncio.shield(self._lost)
-        return self._live.error()
+        await asyncio.shield(self._reception.lost)
+        return self._line.error()
 
     async def close(self) -> None:
         """Leave the Space, close the connection, end every task. Never raises; twice is harmless."""
-        connection = self._live
+        reception = self._reception
         try:
-            if not self._closing:
-                self._closing = True
+            if not reception.closing:
+                reception.closing = True
                 await self._farewell()
         finally:  # also where whoever closes is cancelled in the middle
-            connection.close()
-            self._background.stop()
-        await self._background.wait()
-        for each in (connection, *self._former):
+            reception.background.stop()
+            self._live.close()
+        await reception.background.wait()
+        self._live.close()  # it may have been another one until now
+        reception.finish(self._live.error)
+        for each in (self._live, *reception.former):
             try:
                 async with asyncio.timeout(_FAREWELL_S):
                     await each.link.wait_closed()
@@ -187,136 +211,82 @@ class Client:
     ) -> None:
         await self.close()
 
-    # As the owner of connections
-
-    def on_event(self, connection: Connection, event: Event) -> None:
-        """Hand it to the Space; a token that expires is renewed here if it can be."""
-        if connection is not self._connection:
-            return
-        if isinstance(event, TokenExpiring) and self._door.credentials.renewable:
-            self._background.start(self._renew_in_time(connection, event.in_ms))
-        elif self._space is not None:
-            self._space.on_event(event)
-
-    def on_unknown(self, connection: Connection, serial: int) -> None:
-        """An event of an unknown kind."""
-        if connection is self._connection and self._space is not None:
-            self._space.on_unknown(serial)
-
-    def on_late_joined(self, connection: Connection, joined: Joined) -> None:
-        """Nobody waits for this answer any more: it is news of the Space one is in, or one leaves again."""
-        space = self.space
-        if connection is self._connection and space is not None and space.id == joined.space:
-            space.on_snapshot(joined)
-        else:
-            connection.leave()
-
-    def on_audio(self, connection: Connection, datagram: bytes, now_us: int) -> None:
-        """One datagram."""
-        space = self.space
-        if connection is self._connection and space is not None:
-            space.on_audio(datagram, now_us)
-        else:
-            self.stats.stray_audio += 1
-
-    def on_lost(self, connection: Connection) -> None:
-        """A connection is over."""
-        if connection is not self._connection:
-            return
-        if self.space is not None and self._space is not None:
-            self._space.finish("closed")
-        self._background.stop()
-        if not self._lost.done():
-            self._lost.set_result(None)
-
     # Inside
 
     @property
     def _live(self) -> Connection:
-        if self._connection is None:
-            raise RuntimeError("the client is not connected; use connect()")
-        return self._connection
+        return self._line.connection
 
     @property
     def _greeting(self) -> Welcome:
-        if self._welcome is None:
+        if self._reception.welcome is None:
             raise RuntimeError("the client is not connected; use connect()")
-        return self._welcome
+        return self._reception.welcome
 
     async def _connect(self, address: str) -> None:
-        self._connection, self._welcome = await self._door.enter(address, self)
-        if self._connection.is_over:  # in the same turn of the loop as welcome, when it was not ours yet
-            self.on_lost(self._connection)
+        await self._reception.connect(address)
 
     async def _follow(self, address: str, connection: Connection) -> Connection:
         """Connect to the server that holds the Space; the servers in between are left."""
         self.stats.hops += 1
-        following, _ = await self._door.enter(address, self)
-        if connection is not self._connection:
+        following, _ = await self._door.enter(address, self._reception)
+        if not self._line.is_present(connection):
             connection.close()
-            self._former.append(connection)
+            self._reception.former.append(connection)
         return following
 
     def _on_join_reply(self, connection: Connection, reply: Joined | Elsewhere) -> None:
         if isinstance(reply, Joined):
             self._enter(connection, reply)
 
-    def _enter(self, connection: Connection, joined: Joined) -> None:
+    async def _enter_by(self, build: Callable[[int], Request], *, overseen: bool = False) -> Space:
+        connection = await self._line.ready()
+        await connection.request(build, Joined, partial(self._enter, connection, overseen=overseen))
+        return self._entered()
+
+    def _enter(self, connection: Connection, joined: Joined, *, overseen: bool = False) -> None:
         """Called before any event that follows `joined` is looked at, so that none is missed."""
-        if connection is not self._connection:
-            former = self._live
-            if self.space is not None and self._space is not None:
-                self._space.finish("left")
-            self._connection = connection
-            self._former.append(former)
-            former.close()
-        space = self.space
+        reception = self._reception
+        if not self._line.is_present(connection):
+            if reception.space is not None:
+                reception.space.finish("left")
+            reception.use(connection)
+        space = reception.space
         if space is not None and space.id == joined.space:
             space.on_snapshot(joined)
             return
-        self._space = Space(
-            connection,
+        if space is not None:
+            space.finish("left")
+        reception.latest = Space(
+            self._line,
             self.user,
             joined,
-            self._background,
+            reception.background,
             voice=self._voice,
             spread=self._dice.random(),
+            overseen=overseen,
         )
 
     def _entered(self) -> Space:
-        if self._space is None:
+        if self._reception.latest is None:
             raise RuntimeError("no Space was entered")
-        return self._space
+        return self._reception.latest
 
-    async def _renew_in_time(self, connection: Connection, in_ms: int) -> None:
-        """Get a fresh token and show it; on failure again after 1, 2, 4 … s while the old one is good."""
-        deadline_us = connection.clock() + in_ms * 1000
-        pause_s = 1.0
-        while not connection.is_over:
-            try:
-                async with asyncio.timeout(_TOKEN_TIMEOUT_S):
-                    token = await self._door.credentials.token()
-                await self.renew(token)
-                return
-            except ConnectionClosed:
-                return
-            except Exception as error:  # the callback is the program's own: it may raise anything
-                self.stats.renewal_failures += 1
-                log.warning("the token could not be renewed: %s", str(error) or type(error).__name__)
-            if connection.clock() + pause_s * 1_000_000 >= deadline_us:
-                return
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, 10.0)
+    async def _stop_timeline(self) -> None:
+        await self._get(lambda number: wire.Timeline(number, False), wire.Bubbles)
 
     async def _farewell(self) -> None:
         space = self.space
         if space is None:
             return
+        if not self._line.is_up:
+            space.finish("left")
+            return
         try:
             async with asyncio.timeout(_FAREWELL_S):
                 await space.leave()
         except (SpacesError, TimeoutError) as error:
-            log.debug("left without an answer: %s", error)
+            log.debug("leaving the Space at the end: %s", error)
 
 
 async def connect(
@@ -332,6 +302,7 @@ async def connect(
     bundle: int = MAX_BUNDLE,
     bundle_delay_ms: int = BUNDLE_DELAY_MS,
     clock: Clock = monotonic_us,
+    resume: bool = True,
     seed: int | None = None,
     open_transport: OpenTransport | None = None,
 ) -> Client:
@@ -344,6 +315,10 @@ async def connect(
 
     bundle: the most frames that a datagram to a listener may carry (1 to 3), bundle_delay_ms: the most delay
     that this may add; 0 asks for each frame at once, at the price of three times the packets.
+
+    resume: a connection that is lost (silence, another path, a server that starts anew) is made again
+    for as long as the server keeps one's place, usually 120 s: on it one is who one was, and what was missed
+    is told. Not after the server said no: removed, replaced by another connection of one's own.
 
     clock gives monotonic microseconds; seed and open_transport are for tests. Raises ConnectError,
     RequestRefused (a token that the server does not take), TimedOut, ConnectionClosed; ValueError for bounds.
@@ -360,21 +335,8 @@ async def connect(
             bundle_delay_ms=bundle_delay_ms,
         ),
         voice=voice,
+        resume=resume,
         seed=seed,
     )
     await client._connect(address)
     return client
-
-
-def _space_id(space: bytes | str | LiveSpace) -> bytes:
-    if isinstance(space, LiveSpace):
-        return space.space
-    try:
-        value = bytes.fromhex(space.strip()) if isinstance(space, str) else bytes(space)
-    except ValueError:
-        value = b""
-    if len(value) != 16:
-        raise RequestRefused(
-            "bad_value", f"{space[:64]!r} is no id of a Space: it has 16 bytes, or 32 hexadecimal digits"
-        )
-    return value

@@ -40,6 +40,8 @@ from signaling.protocol.messages import (
     Leave,
     Reply,
     Request,
+    Resume,
+    Resumed,
 )
 from signaling.quic.events import Closed
 
@@ -110,8 +112,15 @@ class Connection:
     """
 
     def __init__(
-        self, link: LinkPort, owner: Owner, clock: Clock, *, request_timeout_s: float = 10.0
+        self,
+        link: LinkPort,
+        owner: Owner,
+        clock: Clock,
+        *,
+        request_timeout_s: float = 10.0,
+        address: str = "",
     ) -> None:
+        self.address = address  # as it was dialled
         self.link = link
         self.owner = owner
         self.clock = clock
@@ -141,10 +150,19 @@ class Connection:
         """
         return cast(R, await self._exchange(build, (expected,), at_once))
 
-    async def join(self, space: bytes, at_once: Callable[[Joined | Elsewhere], None]) -> Joined | Elsewhere:
-        """The one request with two possible replies; otherwise as `request`."""
-        reply = await self._exchange(lambda number: Join(number, space), (Joined, Elsewhere), at_once)
+    async def join(
+        self, space: bytes, at_once: Callable[[Joined | Elsewhere], None], invite: bytes = b""
+    ) -> Joined | Elsewhere:
+        """A request with two possible replies; otherwise as `request`."""
+        reply = await self._exchange(lambda number: Join(number, space, invite), (Joined, Elsewhere), at_once)
         return cast(Joined | Elsewhere, reply)
+
+    async def resume(
+        self, space: bytes, serial: int, at_once: Callable[[Resumed | Joined], None]
+    ) -> Resumed | Joined:
+        """The other one: the missed events follow, or the whole state is told anew."""
+        reply = await self._exchange(lambda number: Resume(number, space, serial), (Resumed, Joined), at_once)
+        return cast(Resumed | Joined, reply)
 
     def leave(self) -> None:
         """Ask to leave the Space without waiting for the answer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,15 +58,21 @@ class Door:
             "redundancy": _REDUNDANCY,
         }
 
-    async def enter(self, address: str, owner: Owner) -> tuple[Connection, Welcome]:
+    async def enter(
+        self,
+        address: str,
+        owner: Owner,
+        at_once: Callable[[Connection, Welcome], None] = lambda connection, welcome: None,
+    ) -> tuple[Connection, Welcome]:
         """A verified connection on which the server knows who we are.
 
+        `at_once` sees it before anything that the server sends behind its welcome is looked at.
         Raises ConnectError, RequestRefused, TimedOut, ConnectionClosed, and what the token's source raises.
         """
         host, port = parse_address(address)
         # First: the server waits only 3 s for hello, and a token may come from far away.
         token = await self.credentials.token()
-        connection = await self._dial(host, port, owner)
+        connection = await self._dial(address, host, port, owner)
         try:
             welcome = await connection.request(
                 lambda number: Hello(
@@ -76,22 +83,30 @@ class Door:
                     self.capabilities,
                 ),
                 Welcome,
+                lambda welcome: self._greeted(connection, welcome, at_once),
             )
         except BaseException:
             connection.close()
             raise
+        return connection, welcome
+
+    def _greeted(
+        self, connection: Connection, welcome: Welcome, at_once: Callable[[Connection, Welcome], None]
+    ) -> None:
         if welcome.token:
             self.credentials.minted = welcome.token
         connection.takes_reports = welcome.capabilities.get("reports", 0) > 0
         interval_ms = welcome.capabilities.get("keep_alive_ms", _KEEP_ALIVE_MS)
         connection.keep_alive(max(_LEAST_KEEP_ALIVE_MS, interval_ms * 9 // 10))
-        return connection, welcome
+        at_once(connection, welcome)
 
-    async def _dial(self, host: str, port: int, owner: Owner) -> Connection:
+    async def _dial(self, address: str, host: str, port: int, owner: Owner) -> Connection:
         made: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
 
         def on_link(link: LinkPort) -> Connection:
-            connection = Connection(link, owner, self.clock, request_timeout_s=self.request_timeout_s)
+            connection = Connection(
+                link, owner, self.clock, request_timeout_s=self.request_timeout_s, address=address
+            )
             made.set_result(connection)
             return connection
 

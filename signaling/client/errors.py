@@ -76,6 +76,17 @@ class ConnectionClosed(SpacesError):  # noqa: N818 - it says what has happened
         self.retry = retry
         self.reconnect_after_ms = reconnect_after_ms
 
+    def anew(self, *more: str) -> ConnectionClosed:
+        """Another one like this, with more said in its reason."""
+        return ConnectionClosed(
+            self.code,
+            "; ".join(filter(None, (self.reason, *more))),
+            number=self.number,
+            by_server=self.by_server,
+            retry=self.retry,
+            reconnect_after_ms=self.reconnect_after_ms,
+        )
+
 
 class RequestRefused(SpacesError):  # noqa: N818 - an answer, not a fault
     """The server refused a request and changed nothing. `code` is the name of an error code of the protocol.

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 from weakref import WeakSet
 
-from signaling.client.connection import Connection
 from signaling.client.errors import SpacesError
+from signaling.client.line import Line
 from signaling.client.mailbox import Mailbox, oldest
 from signaling.client.player import Player
 from signaling.client.playout import Frame, Playout
@@ -27,19 +27,19 @@ class Hearing:
     A listener who is no longer referred to gets nothing any more.
     """
 
-    def __init__(self, connection: Connection, *, is_speaker: Callable[[], bool], spread: float) -> None:
+    def __init__(self, line: Line, *, is_speaker: Callable[[], bool], spread: float) -> None:
         self.on_pcm: Callable[[Frame], None] | None = None
         self.seats: tuple[int, ...] = ()
         """Who is heard in the frame played last, loudest first."""
         self.frames_dropped = 0
         self.callback_errors = 0
-        self.playout = Playout(connection.clock())
+        self.playout = Playout(line.clock())
         self._listeners: WeakSet[Mailbox[Frame]] = WeakSet()
         self._player = Player(
             self.playout,
-            connection.clock,
+            line.clock,
             on_frame=self._on_frame,
-            on_report=connection.send_report,
+            on_report=line.send_report,
             is_speaker=is_speaker,
             spread=spread,
         )

@@ -5,11 +5,32 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from signaling.client.errors import SpacesError
+from signaling.client.states import Reconnected, Reconnecting
+from signaling.protocol.messages import (
+    Audience,
+    Closing,
+    Ended,
+    Pins,
+    Queue,
+    Reactions,
+    Removed,
+    Settings,
+    Stage,
+    TokenExpiring,
+    You,
+)
 
 __all__ = ["Mailbox", "oldest", "outdated"]
+
+_WHOLE: Final = frozenset(
+    {
+        *(Stage, Queue, Audience, You, Settings, Pins, Reactions),
+        *(TokenExpiring, Closing, Reconnecting, Reconnected),
+    }
+)
 
 T = TypeVar("T")
 
@@ -83,15 +104,18 @@ def oldest(waiting: Sequence[object], item: object) -> int:
 
 
 def outdated(waiting: Sequence[object], item: object) -> int:
-    """For events: the oldest that a later one of its kind makes obsolete, since each carries its whole state.
+    """For events: the oldest whose kind carries a whole state, if a later one of its kind makes it obsolete.
 
-    There is always one while more items wait than there are kinds.
+    Of those that say one thing each (a post, a note) none is obsolete: where only such wait, the oldest goes,
+    but for what says that a Space is over.
     """
     later = {type(item)}
-    found = 0
+    found: int | None = None
     for at in range(len(waiting) - 1, -1, -1):
         kind = type(waiting[at])
-        if kind in later:
+        if kind in later and kind in _WHOLE:
             found = at
         later.add(kind)
-    return found
+    if found is not None:
+        return found
+    return next((at for at, each in enumerate(waiting) if not isinstance(each, Ended | Removed)), 0)

@@ -32,4 +32,8 @@ class ClientStats:
     renewals: int = 0
     renewal_failures: int = 0
     hops: int = 0  # times that a join was sent to another server
+    losses: int = 0  # connections that were lost
+    attempts: int = 0  # to make one anew
+    returns: int = 0  # attempts that succeeded
+    notices_dropped: int = 0  # because nobody read `notices()`
     stray_audio: int = 0  # datagrams while in no Space

@@ -9,6 +9,7 @@ from typing import Any
 
 from signaling.client import Client, Space, connect
 from signaling.protocol import Framer, decode_request, encode
+from signaling.protocol import messages as wire
 from signaling.protocol.messages import (
     Error,
     Event,
@@ -16,15 +17,11 @@ from signaling.protocol.messages import (
     Hello,
     Join,
     Joined,
-    ListPeople,
-    ListSpaces,
     Ok,
     Open,
-    People,
     Person,
     Reply,
     Request,
-    Spaces,
     StageSeat,
     Welcome,
 )
@@ -72,11 +69,40 @@ def usual(session: Session, request: Request) -> Answer:
         )
     if isinstance(request, Join):
         return joined(number, space=request.space)
-    if isinstance(request, ListSpaces):
-        return Spaces(number, [])
-    if isinstance(request, ListPeople):
-        return People(number, [Person("ada", "Ada"), Person("hana", "Hana")])
-    return Ok(number)
+    if isinstance(request, wire.Start | wire.Oversee):
+        return joined(number, space=request.space, role=2)
+    if isinstance(request, wire.Peek):
+        return wire.Peeked(number, request.space, wire.SpaceSettings("Tea"), 1, "hana", "Hana", [HOST], 7)
+    kind, fields = FOUND.get(type(request), (Ok, ()))
+    return kind(number, *fields)
+
+
+PEOPLE = [Person("ada", "Ada"), Person("hana", "Hana")]
+BUBBLE = wire.Bubble(SPACE, "Tea", "hana", "Hana", ["tea"], [Person("hana", "Hana")], 1, 1, 7)
+PLANNED = wire.PlannedSpace(SPACE, "Tea", "hana", "Hana", 1_900_000_000_000)
+POST = wire.PostRow(7, "bo", "Bo", "Hello", 5)
+NOTE = wire.NoteRow(3, "bo", "Bo", "Too loud", 6)
+PROFILE: tuple[Any, ...] = ("hana", "Hana", "hana", 3, 4, 0, True)
+
+FOUND: dict[type[Request], tuple[type[Reply], tuple[Any, ...]]] = {
+    wire.ListSpaces: (wire.Spaces, ([],)),
+    wire.ListPeople: (wire.People, (PEOPLE,)),
+    wire.ListBans: (wire.People, (PEOPLE,)),
+    wire.ListFollows: (wire.People, (PEOPLE,)),
+    wire.GetProfile: (wire.Profile, PROFILE),
+    wire.SetProfile: (wire.Profile, PROFILE),
+    wire.Timeline: (wire.Bubbles, ([BUBBLE], True)),
+    wire.Schedule: (wire.Planned, (PLANNED,)),
+    wire.Reschedule: (wire.Planned, (PLANNED,)),
+    wire.ListPlanned: (wire.Plans, ([PLANNED],)),
+    wire.Share: (wire.Shared, (f"spaces://10.0.0.1:4433/{SPACE.hex()}",)),
+    wire.ListAudit: (wire.Audit, ([wire.AuditRow(1, 5, "hana", "mute", "bo")],)),
+    wire.Post: (wire.Posted, (7,)),
+    wire.ListPosts: (wire.Posts, ([POST],)),
+    wire.ListNotes: (wire.Notes, ([NOTE],)),
+    wire.Create: (wire.Created, (SPACE,)),
+}
+"""What is answered to those who ask, in a world with little in it."""
 
 
 class Session:
@@ -125,6 +151,7 @@ class Stage:
         self.loop = asyncio.get_running_loop()
         self.network = Network(seed, Impairment(delay_s=delay_s))
         self.listeners: list[Listener] = []
+        self.sockets: list[Any] = []
         self.sessions: list[Session] = []
         self.clients: list[Client] = []
 
@@ -156,7 +183,7 @@ class Stage:
 
         listener = Listener(certificate(), on_link, clock=self.loop.time)
         self.listeners.append(listener)
-        await self.network.open(lambda: listener, local=(host, 4433))
+        self.sockets.append(await self.network.open(lambda: listener, local=(host, 4433)))
 
     async def connect(self, host: str = "10.0.0.1", **options: Any) -> Client:
         """A client of the server on this host."""

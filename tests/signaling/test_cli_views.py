@@ -13,14 +13,49 @@ from signaling.cli import live
 from signaling.cli.meters import SILENT, Levels, framed, meter, stage_table
 from signaling.cli.screen import Keys, Screen
 from signaling.cli.telling import Teller
-from signaling.client import Audience, Ended, LiveSpace, Person, Queue, Removed, Role, Stage, StageSeat, You
+from signaling.client import (
+    Answered,
+    Audience,
+    Ended,
+    Invited,
+    LiveSpace,
+    Noted,
+    NoteRow,
+    Person,
+    PinRow,
+    Pins,
+    PostAdded,
+    PostDeleted,
+    PostRow,
+    Queue,
+    Reactions,
+    Reconnected,
+    Reconnecting,
+    Removed,
+    Role,
+    Settings,
+    SpaceSettings,
+    Stage,
+    StageSeat,
+    You,
+)
 
 ADA = StageSeat(0, "ada", "Ada", int(Role.HOST), False)
 BEN = StageSeat(1, "ben", "Ben", int(Role.SPEAKER), False)
 
 
 def space(*stage, me="cleo", role=Role.LISTENER, queue=()):
-    return SimpleNamespace(stage=stage, me=me, role=role, queue=queue, seat=None, title="[b]Talk", over=None)
+    return SimpleNamespace(
+        stage=stage,
+        me=me,
+        role=role,
+        queue=queue,
+        seat=None,
+        title="[b]Talk",
+        settings=SpaceSettings("[b]Talk", ["tea"]),
+        pins=(),
+        over=None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,6 +151,43 @@ def test_what_happens_becomes_sentences():
     assert teller.sentences(Ended(7, "host_left")) == ["The Space is over: the host left."]
     assert teller.sentences(Ended(7, "new_reason")) == ["The Space is over: new_reason."]
     assert "removed" in teller.sentences(Removed(7, "host"))[0]
+
+
+def test_talk_becomes_sentences():
+    teller = Teller(space(ADA))
+    row = PostRow(1, "ben", "Ben", "Hello\n\nall", 5)
+    assert teller.sentences(PostAdded(1, row)) == ["Ben writes: Hello / all"]
+    assert teller.sentences(PostDeleted(2, 1)) == teller.sentences(Reactions(3, {"heart": 2})) == []
+    note = NoteRow(1, "ben", "Ben", "Too loud", 5)
+    assert teller.sentences(Noted(3, note)) == ["Ben notes to the hosts: Too loud"]
+    pins = [PinRow(1, "Read this", "ada", 5)]
+    assert teller.sentences(Pins(4, pins)) == ["Pinned: Read this"]
+    assert teller.sentences(Pins(5, pins)) == teller.sentences(Pins(6, [])) == []
+    assert teller.sentences(Invited(6, "ada", "Ada", 60_000)) == ["Ada invites you to speak."]
+    assert "taken back" in teller.sentences(Invited(6, "ada", "Ada", 0))[0]
+    assert teller.sentences(Answered(6, "ben", True)) == ["ben accepted the invitation."]
+    assert teller.sentences(Answered(6, "ben", False)) == ["ben turned down the invitation."]
+
+
+def test_changes_of_a_space_become_sentences():
+    teller = Teller(space(ADA, BEN))
+    now = SpaceSettings("Tea", [], 2, 1, True)
+    assert teller.sentences(Settings(1, now)) == [
+        "The Space is now called 'Tea'.",
+        "It has no topics now.",
+        "From now on hosts invite to speak.",
+        "The Space is locked: nobody new comes in.",
+    ]
+    assert teller.sentences(Settings(2, now)) == []
+    assert teller.sentences(Settings(3, SpaceSettings("Tea", ["a", "b"], 2, 1, False))) == [
+        "It is about a, b now.",
+        "The Space is open again.",
+    ]
+    gone = StageSeat(1, "ben", "Ben", 3, False, absent=True)
+    assert teller.sentences(Stage(4, [ADA, gone])) == ["Ben lost the connection.", "Ben is a co-host now."]
+    assert teller.sentences(Stage(5, [ADA, BEN])) == ["Ben is back."]
+    assert "idle_timeout" in teller.sentences(Reconnecting("idle_timeout", 120_000))[0]
+    assert teller.sentences(Reconnected(replayed=True)) == ["The connection is there again."]
 
 
 def test_a_new_role_is_told_once():

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from signaling.client import Client, ConnectionClosed, RequestRefused, Retry, TimedOut
-from signaling.client.connection import MAX_WAITING, Connection
+from signaling.client.connection import MAX_WAITING, Connection, Owner
+from signaling.client.trust import Credentials
 from signaling.protocol import ErrorCode, encode, frame
 from signaling.protocol.messages import (
     Ask,
@@ -334,11 +335,19 @@ def test_a_connection_that_is_lost_right_after_welcome() -> None:
             pass
 
     class Ajar:
-        async def enter(self, address: str, owner: Client) -> tuple[Connection, Welcome]:
-            connection = Connection(Dead(), owner, lambda: 0)  # type: ignore[arg-type]
+        credentials = Credentials("")
+        request_timeout_s = 10.0
+
+        def clock(self) -> int:
+            return 0
+
+        async def enter(self, address: str, owner: Owner, at_once: Any) -> tuple[Connection, Welcome]:
+            connection = Connection(Dead(), owner, self.clock)  # type: ignore[arg-type]
+            welcome = Welcome(1, "ada", "Ada", 900_000, "", {}, {})
+            at_once(connection, welcome)
             connection.on_closed(Dead.closed, 0)
             connection.keep_alive(1_000)
-            return connection, Welcome(1, "ada", "Ada", 900_000, "", {}, {})
+            return connection, welcome
 
     async def story(stage: Stage) -> None:
         client = Client(Ajar())  # type: ignore[arg-type]

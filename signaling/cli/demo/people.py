@@ -14,7 +14,6 @@ from signaling.cli.demo.measure import Track
 from signaling.cli.meters import SILENT, Levels
 from signaling.cli.sound.samples import FRAME_SAMPLES, FRAME_US, RATE_HZ, Samples, frames_of
 from signaling.client import Client, Ended, Frame, Space
-from signaling.client.connection import Connection
 from spacecore import level_of
 
 __all__ = ["Arrivals", "Ear", "Person", "now_us", "until_us"]
@@ -39,12 +38,10 @@ class Arrivals:
 
     def __init__(self, client: Client) -> None:
         self.frames = 0
-        self._take = client.on_audio
-        client.on_audio = self._count  # type: ignore[method-assign]
+        client.on_datagram = self._count
 
-    def _count(self, connection: Connection, datagram: bytes, now_us: int) -> None:
+    def _count(self, datagram: bytes) -> None:
         self.frames += datagram[3] & _NEW_FRAMES
-        self._take(connection, datagram, now_us)
 
 
 class _Heard(NamedTuple):
