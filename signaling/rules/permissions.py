@@ -1,29 +1,47 @@
-"""Who may do what to whom: one table of role × action × state, and `may`, the only function that reads it."""
+"""Who may do what to whom: `may`, the only function that reads the table of `rules/grants.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Protocol
 
+from signaling.rules.grants import TABLE
 from signaling.rules.roles import Action, Standing, State, Target
 
 CODES = frozenset(
     {
+        "account_too_young",
         "already_asked",
         "already_in_space",
+        "already_on_stage",
+        "bad_time",
         "bad_value",
         "busy",
+        "handle_taken",
+        "held_muted",
+        "invite_lapsed",
         "no_such_person",
+        "no_such_pin",
+        "no_such_post",
         "no_such_space",
         "not_asked",
         "not_in_space",
+        "not_invited",
+        "not_listed",
         "not_permitted",
+        "not_planned",
         "queue_full",
         "removed",
+        "resume_lapsed",
         "space_ended",
+        "space_locked",
         "stage_full",
+        "too_few_followers",
+        "too_many_cohosts",
+        "too_many_pins",
+        "too_many_planned",
+        "too_often",
     }
 )
 """Every code that a rule may answer with; each is the name of an error code of the protocol."""
@@ -54,50 +72,25 @@ class SpaceView(Protocol):
     """What `may` has to know of a Space."""
 
     @property
+    def space(self) -> bytes: ...
+
+    @property
     def state(self) -> State: ...
 
-    def standing(self, user: str) -> Standing: ...
+    def standing(self, user: str) -> Standing:
+        """How `user` stands to the Space as one who acts."""
+        ...
 
+    def aimed_at(self, user: str) -> Target:
+        """What `user` is as one at whom somebody else's act is aimed."""
+        ...
 
-_NOBODY = frozenset({Target.NOBODY})
-_SELF = frozenset({Target.SELF})
-_INSIDE = (Standing.LISTENER, Standing.SPEAKER, Standing.HOST)
-_ON_STAGE = (Standing.SPEAKER, Standing.HOST)
-
-# One line a grant: in which state, who, what, to whom. What no line grants is refused, so that a new
-# action, role or state starts out closed.
-_GRANTS: tuple[tuple[State, tuple[Standing, ...], Action, frozenset[Target]], ...] = (
-    (State.LIVE, (Standing.OUTSIDE,), Action.JOIN, _NOBODY),
-    (State.LIVE, _INSIDE, Action.LEAVE, _NOBODY),
-    (State.LIVE, _INSIDE, Action.PEOPLE, _NOBODY),
-    (State.LIVE, _INSIDE, Action.HEAR, _NOBODY),
-    (State.LIVE, _ON_STAGE, Action.SPEAK, _NOBODY),
-    (State.LIVE, (Standing.LISTENER,), Action.ASK, _NOBODY),
-    (State.LIVE, (Standing.LISTENER,), Action.DECLINE, _SELF),
-    (State.LIVE, (Standing.HOST,), Action.ADMIT, frozenset({Target.LISTENER})),
-    (State.LIVE, (Standing.HOST,), Action.DECLINE, frozenset({Target.LISTENER})),
-    (State.LIVE, (Standing.SPEAKER,), Action.MUTE, _SELF),
-    (State.LIVE, (Standing.HOST,), Action.MUTE, frozenset({Target.SELF, Target.SPEAKER})),
-    (State.LIVE, _ON_STAGE, Action.UNMUTE, _SELF),
-    (State.LIVE, (Standing.SPEAKER,), Action.MOVE, _SELF),
-    (State.LIVE, (Standing.HOST,), Action.MOVE, frozenset({Target.SPEAKER})),
-    (State.LIVE, (Standing.HOST,), Action.REMOVE, frozenset({Target.LISTENER, Target.SPEAKER})),
-    (State.LIVE, (Standing.HOST,), Action.END, _NOBODY),
-)
-
-
-def _table() -> Mapping[tuple[State, Standing, Action], frozenset[Target]]:
-    cells: dict[tuple[State, Standing, Action], frozenset[Target]] = {}
-    for state, standings, action, targets in _GRANTS:
-        for standing in standings:
-            cells[state, standing, action] = cells.get((state, standing, action), frozenset()) | targets
-    return MappingProxyType(cells)
-
-
-TABLE = _table()
-"""(state, standing of the actor, action) → the targets granted. A missing cell grants nothing."""
 
 _NONE: frozenset[Target] = frozenset()
+_DOORS = (Action.JOIN, Action.RESUME, Action.PEEK)
+_PLANS = (Action.START, Action.RESCHEDULE, Action.CANCEL, Action.REMIND)
+_ASKS = (Action.ADMIT, Action.DECLINE)
+_UP = (Action.INVITE, Action.UNINVITE)
 
 
 def may(actor: str, action: Action, space: SpaceView, target: str | None = None) -> Allowed | Refused:
@@ -110,83 +103,162 @@ def may(actor: str, action: Action, space: SpaceView, target: str | None = None)
     aim = _aim(actor, space, target)
     if aim in TABLE.get((space.state, standing, action), _NONE):
         return ALLOWED
-    if space.state is not State.LIVE:
-        return _refuse_ended(action)
+    if action in _DOORS and (standing is Standing.BANNED or space.state is not State.LIVE):
+        return _refuse_at_the_door(space, standing)
+    if space.state is not State.LIVE or action in _PLANS:
+        return _refuse_not_live(space, standing, action)
     if standing in (Standing.OUTSIDE, Standing.BANNED):
-        return _refuse_outside(standing, action)
+        return Refused(
+            "not_in_space",
+            f"You are not in this Space and {_word(action)} is for people inside; join it first.",
+        )
     return _refuse_inside(standing, action, aim, target)
+
+
+def no_such_space(space: bytes) -> Refused:
+    """The one answer at every door to an id that does not exist, to one that is not live, and to the blocked.
+
+    It is the same for all of them, so that a block cannot be told from an id that never was.
+    """
+    return Refused(
+        "no_such_space", f"No live Space has the id {space.hex()}; list the live ones and join one."
+    )
 
 
 def _aim(actor: str, space: SpaceView, target: str | None) -> Target:
     if target is None:
         return Target.NOBODY
-    if target == actor:
-        return Target.SELF
-    standing = space.standing(target)
-    return Target.OUTSIDE if standing is Standing.BANNED else Target(standing.value)
+    return Target.SELF if target == actor else space.aimed_at(target)
 
 
-def _refuse_ended(action: Action) -> Refused:
-    if action is Action.JOIN:
-        return Refused(
-            "no_such_space", "No live Space has this id, it has ended; list the live ones and join another."
-        )
-    return Refused("space_ended", f"This Space has ended, so {action} has no effect; join another.")
+def _word(word: str) -> str:
+    return word.replace("_", " ")
 
 
-def _refuse_outside(standing: Standing, action: Action) -> Refused:
-    if action is Action.JOIN and standing is Standing.BANNED:
+def _refuse_at_the_door(space: SpaceView, standing: Standing) -> Refused:
+    if standing is Standing.BANNED:
         return Refused(
             "removed", "The host removed you from this Space for as long as it lives; join another."
         )
-    return Refused(
-        "not_in_space", f"You are not in this Space and {action} is for people inside; join it first."
-    )
+    return no_such_space(space.space)
+
+
+def _refuse_not_live(space: SpaceView, standing: Standing, action: Action) -> Refused:
+    """The act is for live Spaces and this one is not, or it is for scheduled ones."""
+    if action in _PLANS and space.state is not State.SCHEDULED:
+        return Refused(
+            "not_planned",
+            f"This Space is {_word(space.state)} and only a scheduled one takes {action}; name one.",
+        )
+    if action in _PLANS:
+        holder = "people other than its host" if action is Action.REMIND else "its host"
+        return Refused(
+            "not_permitted", f"To {action} is for {holder} only, and you are {standing}; ask for a reminder."
+        )
+    if space.state is State.SCHEDULED:
+        return Refused(
+            "not_permitted",
+            f"This Space is scheduled and {_word(action)} is for live ones; wait until it starts.",
+        )
+    return Refused("space_ended", f"This Space has ended, so {_word(action)} has no effect; join another.")
 
 
 def _refuse_inside(standing: Standing, action: Action, aim: Target, target: str | None) -> Refused:
-    if action is Action.JOIN:
+    if action is Action.JOIN and standing is not Standing.SERVICE:
         return Refused(
             "already_in_space", "You are in this Space already, once is the limit; leave it first."
         )
     granted = TABLE.get((State.LIVE, standing, action), _NONE)
-    others_granted = bool(granted - {Target.SELF, Target.NOBODY})
-    if others_granted and aim is Target.OUTSIDE:
-        return Refused(
-            "no_such_person", f"{target!r} is not in this Space; ask for its people and name one of them."
-        )
-    if others_granted and action in (Action.ADMIT, Action.DECLINE):
-        return Refused(
-            "not_asked", f"{target!r} is on stage and has no open ask; admit or decline one who asks."
-        )
+    if granted - {Target.SELF, Target.NOBODY}:
+        refused = _refuse_target(action, aim, target)
+        if refused is not None:
+            return refused
     holders = [who for who in Standing if aim in TABLE.get((State.LIVE, who, action), _NONE)]
     whom = "" if aim is Target.NOBODY else f" {_AIMS[aim]}"
     holder = f"for {' or '.join(holders)} only" if holders else "for nobody"
     return Refused(
-        "not_permitted", f"To {action}{whom} is {holder}, and you are {standing}; {_REMEDY[action]}."
+        "not_permitted", f"To {_word(action)}{whom} is {holder}, and you are {standing}; {_REMEDY[action]}."
     )
+
+
+def _refuse_target(action: Action, aim: Target, target: str | None) -> Refused | None:
+    """The act could be done to somebody, but not to this one."""
+    if action is Action.UNBAN and aim not in (Target.SELF, Target.NOBODY):
+        return Refused(
+            "no_such_person", f"{target!r} is not banned here; ask for the bans and name one of them."
+        )
+    if aim in (Target.OUTSIDE, Target.BANNED):
+        return Refused(
+            "no_such_person", f"{target!r} is not in this Space; ask for its people and name one of them."
+        )
+    if aim in (Target.SPEAKER, Target.CO_HOST, Target.HOST):
+        if action in _ASKS:
+            return Refused(
+                "not_asked", f"{target!r} is on stage and has no open ask; admit or decline one who asks."
+            )
+        if action in _UP:
+            return Refused("already_on_stage", f"{target!r} is on stage already; invite one who listens.")
+    return None
 
 
 _AIMS: Mapping[Target, str] = {
     Target.SELF: "yourself",
     Target.OUTSIDE: "someone who is not inside",
+    Target.BANNED: "someone who is banned",
     Target.LISTENER: "a listener",
     Target.SPEAKER: "a speaker",
+    Target.CO_HOST: "a co-host",
     Target.HOST: "the host",
 }
 
+_VOICE = "ask a host to see to the voices of others; only people on stage have one"
+_KEEP_ORDER = "report it to the hosts; a host who wants to go leaves, hands over or ends the Space"
+
 _REMEDY: Mapping[Action, str] = {
-    Action.JOIN: "leave first",
-    Action.LEAVE: "name nobody with it",
+    Action.PEEK: "name nobody with it",
+    Action.JOIN: "watch over it without being inside",
+    Action.RESUME: "name nobody with it, and only people come back",
+    Action.LEAVE: "name nobody with it, and only people inside leave",
     Action.PEOPLE: "name nobody with it",
     Action.HEAR: "join first",
     Action.SPEAK: "ask to speak and wait to be admitted",
     Action.ASK: "whoever is on stage can speak already",
-    Action.ADMIT: "ask to speak and wait for the host",
-    Action.DECLINE: "leave it to the host, or withdraw your own ask",
-    Action.MUTE: "ask the host to mute others; only people on stage have a voice to mute",
+    Action.ADMIT: "ask to speak and wait for a host",
+    Action.DECLINE: "leave it to the hosts, or withdraw your own ask",
+    Action.INVITE: "ask a host to invite them",
+    Action.UNINVITE: "leave it to the hosts",
+    Action.ACCEPT: "only listeners are invited",
+    Action.REFUSE: "only listeners are invited",
+    Action.PROMOTE: "let the host name somebody on stage",
+    Action.DEMOTE: "a co-host may step down alone, the host may step co-hosts down",
+    Action.HAND_OVER: "let the host name somebody on stage",
+    Action.MUTE: _VOICE,
+    Action.HOLD: _VOICE,
     Action.UNMUTE: "only people on stage can unmute, and each only themselves",
-    Action.MOVE: "a speaker may step down alone, the host may move speakers or end the Space",
-    Action.REMOVE: "report it to the host; a host who wants to go leaves or ends the Space",
+    Action.RELEASE: _VOICE,
+    Action.MUTE_ALL: _VOICE,
+    Action.VOLUME: _VOICE,
+    Action.MOVE: "a speaker may step down alone, the hosts may move speakers, the host hands over or ends it",
+    Action.REMOVE: _KEEP_ORDER,
+    Action.BAN: _KEEP_ORDER,
+    Action.UNBAN: "ask a host to lift the ban",
+    Action.BANS: "ask a host",
+    Action.CHANGE: "ask a host to change it",
+    Action.SHARE: "join first",
+    Action.SHARE_SPEAKER: "share the link to listen, or ask a host",
+    Action.UNSHARE: "leave it to the hosts",
+    Action.POST: "only people inside post, and name nobody with it",
+    Action.DELETE_POST: "delete a post of your own, or report it to the hosts",
+    Action.NOTE: "hosts tell each other in a post, and read the notes",
+    Action.NOTES: "notes are for the hosts' eyes",
+    Action.REACT: "only people inside react, and name nobody with it",
+    Action.PIN: "ask a host to pin it",
+    Action.UNPIN: "leave it to the hosts",
+    Action.REPORT: "name somebody else",
+    Action.AUDIT: "ask a host",
     Action.END: "leave instead",
+    Action.START: "name a scheduled Space",
+    Action.RESCHEDULE: "name a scheduled Space",
+    Action.CANCEL: "name a scheduled Space",
+    Action.REMIND: "name a scheduled Space",
 }

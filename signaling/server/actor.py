@@ -11,7 +11,7 @@ from typing import Any
 from signaling import rules
 from signaling.protocol import ErrorCode
 from signaling.protocol import messages as wire
-from signaling.rules import Action, Effect, Ended, Entered, HostAbsent, Outcome, Refused, SpaceState, State
+from signaling.rules import Action, Effect, Ended, Entered, Outcome, Refused, SpaceState
 from signaling.server.hall import Hall
 from signaling.server.place import Place
 from signaling.server.rows import joined, people_page
@@ -69,6 +69,7 @@ class SpaceActor:
         self._on_end = on_end
         self._owed: list[Effect] = []
         self._end_tries = 0
+        self._due_us: int | None = None
         self._jobs: deque[Callable[[], Awaitable[None]]] = deque()
         self._requests = 0
         self._job_came = asyncio.Event()
@@ -81,7 +82,7 @@ class SpaceActor:
     @property
     def is_over(self) -> bool:
         """Whether the Space has ended."""
-        return self.state.state is State.ENDED
+        return not self.state.is_live
 
     @property
     def waiting(self) -> int:
@@ -272,10 +273,9 @@ class SpaceActor:
                 self.hall.enter(effect.user, arriving, Place(self, self.hall.room))
             else:
                 self.hall.carry(effect)
-            if isinstance(effect, HostAbsent):
-                self._around.alarms.set(("host", self.space), effect.until_us, self._on_host_time)
-            elif isinstance(effect, Ended):
+            if isinstance(effect, Ended):
                 self._ended()
+        self._set_due()
         for observer in self._around.observers:
             try:
                 observer.on_outcome(self, outcome.effects)
@@ -286,12 +286,17 @@ class SpaceActor:
             self.lost(arriving)  # it went away while the store was written to
 
     def _ended(self) -> None:
-        for key in ("host", "push"):
-            self._around.alarms.set((key, self.space), None, self._push)
+        self._around.alarms.set(("push", self.space), None, self._push)
         self._around.counts.spaces_ended += 1
         self._on_end(self)
 
-    def _on_host_time(self, now_us: int) -> None:
+    def _set_due(self) -> None:
+        if self._due_us != self.state.deadline_us:
+            self._due_us = self.state.deadline_us
+            self._around.alarms.set(("due", self.space), self._due_us, self._on_due)
+
+    def _on_due(self, now_us: int) -> None:
+        self._due_us = None
         self._put(lambda: self._fact(rules.on_time(self.state, now_us)))
 
     def _push(self, now_us: int) -> None:

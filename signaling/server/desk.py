@@ -163,9 +163,7 @@ class FrontDesk:
         if session.place is not None and session.place.actor is not actor:
             session.refuse(ErrorCode.already_in_space, "you are in another Space, one is the limit; leave it")
         elif actor is None or not self._directory.is_open:
-            session.refuse(
-                ErrorCode.no_such_space, f"no live Space has the id {request.space.hex()}; list the live ones"
-            )
+            refuse(session, rules.no_such_space(request.space))
         else:
             actor.submit(session, request)
 

@@ -81,7 +81,7 @@ class Directory:
 
     def discard(self, actor: SpaceActor) -> None:
         """The Space has ended."""
-        self._hosts.discard(actor.state.host)
+        self._hosts.discard(actor.state.founder)
         held = self._spaces.pop(actor.space, None)
         if held is not None:
             del self._numbers[bisect_left(self._numbers, held[0])]

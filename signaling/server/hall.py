@@ -18,7 +18,7 @@ from signaling.rules import (
     Removed,
     RoleChanged,
     SeatAdded,
-    SeatMuted,
+    SeatChanged,
     SeatRemoved,
     SpaceState,
     StageChanged,
@@ -80,7 +80,7 @@ class Hall:
                 self._remove(effect)
             case SeatAdded():
                 self._add_seat(effect)
-            case SeatMuted():
+            case SeatChanged(mixed=True):
                 self._mute(effect)
             case SeatRemoved():
                 self._remove_seat(effect)
@@ -137,7 +137,7 @@ class Hall:
             session.place.seat, session.place.muted = effect.seat, effect.muted
             self.room.seat(effect.user, effect.seat)
 
-    def _mute(self, effect: SeatMuted) -> None:
+    def _mute(self, effect: SeatChanged) -> None:
         session = self._members.get(effect.user)
         if session is not None and session.place is not None:
             session.place.muted = effect.muted

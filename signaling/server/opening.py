@@ -9,7 +9,7 @@ from signaling import rules
 from signaling.config import LimitsConfig
 from signaling.protocol import CloseCode
 from signaling.protocol import messages as wire
-from signaling.rules import Refused, SpaceLimits
+from signaling.rules import Refused, Settings, SpaceLimits
 from signaling.server.actor import SpaceActor
 from signaling.server.answers import Answer, Handler
 from signaling.server.directory import Directory
@@ -82,7 +82,12 @@ class Openings:
     async def _made(self, session: Session, member: Member, title: str) -> SpaceActor | Refused:
         space = self._random_bytes(_SPACE_ID_BYTES)
         outcome = rules.open_space(
-            space, title, member.user, member.name, self._around.clock_us(), limits=self._space_limits
+            space,
+            Settings(title),
+            member.user,
+            member.name,
+            self._around.clock_us(),
+            limits=self._space_limits,
         )
         if isinstance(outcome, Refused):
             return outcome
@@ -101,4 +106,12 @@ def _space_limits(limits: LimitsConfig) -> SpaceLimits:
         people=limits.people,
         title_chars=limits.title_chars,
         host_grace_us=limits.host_grace_ms * 1_000,
+        host_timeout_us=limits.host_timeout_ms * 1_000,
+        resume_us=limits.resume_ms * 1_000,
+        co_hosts=limits.co_hosts,
+        pins=limits.pins,
+        invites=limits.invites,
+        invite_us=limits.invite_ms * 1_000,
+        links=limits.speak_links,
+        speak_link_us=limits.speak_link_s * 1_000_000,
     )

@@ -14,7 +14,10 @@ __all__ = ["joined", "people_page", "queue_rows", "stage_rows"]
 def stage_rows(state: SpaceState) -> list[StageSeat]:
     """Everybody on stage, in order of seat."""
     stage = sorted(state.stage())
-    return [StageSeat(place.seat, place.user, place.name, int(place.role), place.muted) for place in stage]
+    return [
+        StageSeat(seat, user, name, int(role), muted, held, volume_pct, absent)
+        for seat, user, name, role, muted, held, volume_pct, absent in stage
+    ]
 
 
 def queue_rows(state: SpaceState, beside: Sequence[StageSeat] = ()) -> list[Person]:

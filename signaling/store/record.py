@@ -14,20 +14,21 @@ from signaling.rules import (
     Ended,
     OnStage,
     Opened,
+    PlaceGone,
     SeatAdded,
-    SeatMuted,
+    SeatChanged,
     SeatRemoved,
     Waiting,
 )
 from signaling.store import bans, spaces, stage
 from signaling.store.errors import StoreError
 
-_DURABLE = (Opened, SeatAdded, SeatMuted, SeatRemoved, Asked, AskClosed, Banned, Ended)
+_DURABLE = (Opened, SeatAdded, SeatChanged, SeatRemoved, PlaceGone, Asked, AskClosed, Banned, Ended)
 
 
 def is_durable(effects: Iterable[Effect]) -> bool:
     """Whether there is anything to write. A listener who comes or goes is not."""
-    return any(isinstance(effect, _DURABLE) for effect in effects)
+    return any(isinstance(effect, _DURABLE) and not _is_kept(effect) for effect in effects)
 
 
 async def record(connection: AsyncConnection, space: bytes, effects: Iterable[Effect], now_us: int) -> None:
@@ -42,15 +43,17 @@ async def record(connection: AsyncConnection, space: bytes, effects: Iterable[Ef
 
 async def _record(connection: AsyncConnection, space: bytes, effect: Effect, now_us: int) -> None:
     match effect:
-        case Opened(_, title, host, host_name):
+        case Opened(_, settings, host, host_name):
             await spaces.add(
-                connection, space=space, title=title, host=host, host_name=host_name, now_us=now_us
+                connection, space=space, title=settings.title, host=host, host_name=host_name, now_us=now_us
             )
         case SeatAdded(seat, user, name, role, muted):
             await stage.seat(connection, space, OnStage(seat, user, name, role, muted), now_us)
-        case SeatMuted(_, user, muted):
+        case SeatChanged(_, user, _, muted):
             await stage.set_muted(connection, space, user, muted)
-        case SeatRemoved(_, user):
+        case SeatRemoved(kept=True):
+            pass
+        case SeatRemoved(_, user) | PlaceGone(_, user):
             await stage.unseat(connection, space, user)
         case Asked(user, name):
             await stage.ask(connection, space, Waiting(user, name), now_us)
@@ -58,8 +61,13 @@ async def _record(connection: AsyncConnection, space: bytes, effect: Effect, now
             await stage.close_ask(connection, space, user)
         case Banned(user, name, by):
             await bans.ban(connection, space, user, name, by=by, now_us=now_us)
-        case Ended(reason):
-            if not await spaces.end(connection, space, reason, now_us):
+        case Ended(reason, state):
+            if not await spaces.end(connection, space, reason, now_us, state.value):
                 raise StoreError(
                     "no_such_space", f"No live Space has the id {space.hex()}; list the live ones."
                 )
+
+
+def _is_kept(effect: Effect) -> bool:
+    """A lost connection writes nothing: the place on stage is kept for who comes back."""
+    return isinstance(effect, SeatRemoved) and effect.kept

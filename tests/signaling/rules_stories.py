@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from signaling import rules
-from signaling.rules import CODES, Outcome, Refused, SpaceLimits, SpaceState
+from signaling.rules import CODES, Outcome, Refused, Settings, SpaceLimits, SpaceState
 
 SPACE = bytes(range(16))
 T0 = 1_000_000
@@ -23,7 +23,9 @@ def code(answer: Outcome | Refused) -> str:
 
 
 def opened(**limits: int) -> SpaceState:
-    return done(rules.open_space(SPACE, "Sea talk", "ann", "Ann", T0, limits=SpaceLimits(**limits))).state
+    return done(
+        rules.open_space(SPACE, Settings("Sea talk"), "ann", "Ann", T0, limits=SpaceLimits(**limits))
+    ).state
 
 
 def joined(state: SpaceState, *users: str) -> SpaceState:

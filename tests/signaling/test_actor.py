@@ -9,7 +9,7 @@ import pytest
 from signaling.config import LimitsConfig
 from signaling.protocol import CloseCode, ErrorCode
 from signaling.protocol import messages as wire
-from signaling.rules import AskClosed, Asked, Banned, Effect, Ended, Opened, SeatAdded, SeatRemoved
+from signaling.rules import AskClosed, Asked, Banned, Effect, Ended, Opened, PlaceGone, SeatAdded, State
 from signaling.server import actor as actor_module
 from signaling.server.actor import SpaceActor
 from signaling.store import StoreError
@@ -193,20 +193,20 @@ def test_an_end_that_could_not_be_recorded_is_recorded_later(outage_s: int) -> N
         host, _ = await world.host()
         world.records.fails = OSError("disk full")
         await host.hang_up()
-        await world.pass_time(31)
+        await world.pass_time(121)
         assert len(world.directory) == 0
         await world.pass_time(outage_s)
         world.records.fails = None
         world.records.written.clear()
         await world.pass_time(31)
         given_up = outage_s == 400
-        assert world.records.written == ([] if given_up else [Ended("host_lost")])
+        assert world.records.written == ([] if given_up else [Ended("host_lost", State.TIMED_OUT)])
         assert all(task.done() for task in world.tasks), "the Space's task has ended"
 
     tell(story)
 
 
-def test_a_speaker_who_is_lost_leaves_stage_and_room_at_once() -> None:
+def test_a_lost_speaker_leaves_the_room_at_once_and_the_stage_later() -> None:
     async def story(world: World) -> None:
         host, space = await world.host()
         ann = await world.speaker("ann", space, host)
@@ -214,10 +214,11 @@ def test_a_speaker_who_is_lost_leaves_stage_and_room_at_once() -> None:
         await ann.hang_up()
         assert world.engines[space].seats == {0}
         assert "ann" not in world.halls[space].room.listening
+        await world.pass_time(121)
         world.records.fails = None
         world.records.written.clear()
         assert isinstance(await host.ask(wire.Mute), wire.Ok)
-        assert isinstance(world.records.written[0], SeatRemoved), "what is owed is written first"
+        assert isinstance(world.records.written[0], PlaceGone), "what is owed is written first"
 
     tell(story)
 
@@ -239,16 +240,18 @@ def test_the_host_may_come_back_within_the_grace() -> None:
     tell(story)
 
 
-def test_without_its_host_a_space_ends_after_the_grace() -> None:
+def test_without_its_host_a_space_times_out() -> None:
     async def story(world: World) -> None:
         host, space = await world.host()
         ann = await world.listener("ann", space)
         await host.hang_up()
-        await world.pass_time(30.1)
+        await world.pass_time(119.9)
+        assert ann.peer.take(wire.Ended) == []
+        await world.pass_time(0.2)
         [ended] = ann.peer.take(wire.Ended)
         assert ended.reason == "host_lost"
         assert (len(world.directory), ann.session.place, len(world.alarms)) == (0, None, 1)
-        assert world.records.written[-1] == Ended("host_lost")
+        assert world.records.written[-1] == Ended("host_lost", State.TIMED_OUT)
         assert world.halls[space].room.is_closed
 
     tell(story)
@@ -317,8 +320,8 @@ def test_somebody_who_goes_while_the_store_writes_is_not_left_inside() -> None:
         world.records.gate.set()
         await world.settle()
         [actor] = list(world.directory)
-        assert (actor.state.absent_since_us is not None, len(actor.hall)) == (True, 0)
-        await world.pass_time(31)
+        assert (list(actor.state.absent), len(actor.hall)) == (["host"], 0)
+        await world.pass_time(121)
         assert len(world.directory) == 0
 
     tell(story)

@@ -36,6 +36,14 @@ SET_FROM = {
     (SpaceLimits, "people"): ("people", 1),
     (SpaceLimits, "title_chars"): ("title_chars", 1),
     (SpaceLimits, "host_grace_us"): ("host_grace_ms", 0.001),
+    (SpaceLimits, "host_timeout_us"): ("host_timeout_ms", 0.001),
+    (SpaceLimits, "resume_us"): ("resume_ms", 0.001),
+    (SpaceLimits, "co_hosts"): ("co_hosts", 1),
+    (SpaceLimits, "pins"): ("pins", 1),
+    (SpaceLimits, "invites"): ("invites", 1),
+    (SpaceLimits, "invite_us"): ("invite_ms", 0.001),
+    (SpaceLimits, "links"): ("speak_links", 1),
+    (SpaceLimits, "speak_link_us"): ("speak_link_s", 0.000_001),
 }
 
 SECTIONS = {kind.section: kind for kind in (LimitsConfig, AuthConfig, TalkConfig, MediaConfig)}

@@ -21,7 +21,9 @@ def person(number: int) -> str:
 @pytest.mark.parametrize("stage", [13, 20, 32])
 def test_a_full_stage_and_a_full_queue_of_long_names_fit_in_joined(stage: int) -> None:
     host = person(0)
-    opened = rules.open_space(bytes(16), "t" * 100, host, NAME, 0, limits=SpaceLimits(stage=stage))
+    opened = rules.open_space(
+        bytes(16), rules.Settings("t" * 100), host, NAME, 0, limits=SpaceLimits(stage=stage)
+    )
     assert isinstance(opened, rules.Outcome)
     state = replace(
         opened.state,

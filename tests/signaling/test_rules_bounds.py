@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from signaling import rules
-from signaling.rules import Person, Refused, SpaceLimits
+from signaling.rules import Person, Refused, Settings, SpaceLimits
 from tests.signaling.rules_stories import SPACE, T0, code, done, joined, on_stage, opened
 
 
@@ -64,7 +64,7 @@ def test_joining_twice_is_refused() -> None:
     ],
 )
 def test_titles_that_cannot_be(title: str, part: str) -> None:
-    answer = rules.open_space(SPACE, title, "ann", "Ann", T0)
+    answer = rules.open_space(SPACE, Settings(title), "ann", "Ann", T0)
     assert code(answer) == "bad_value"
     assert isinstance(answer, Refused)
     assert part in answer.message
@@ -79,7 +79,7 @@ def test_names_and_user_ids_that_cannot_be() -> None:
         ("u", "n" * 51),
         ("u", "\u2066n"),
     ):
-        assert code(rules.open_space(SPACE, "T", user, name, T0)) == "bad_value", (user, name)
+        assert code(rules.open_space(SPACE, Settings("T"), user, name, T0)) == "bad_value", (user, name)
         assert code(rules.join(opened(), user, name, T0)) == "bad_value", (user, name)
     assert done(rules.join(opened(), "u" * 64, "n" * 50, T0)).state.people_count == 2
     nameless = done(rules.join(opened(), "u" * 64, " ", T0)).state
@@ -88,7 +88,7 @@ def test_names_and_user_ids_that_cannot_be() -> None:
 
 def test_an_id_of_another_length_is_a_bug_of_the_caller() -> None:
     with pytest.raises(ValueError, match="has 3 bytes"):
-        rules.open_space(b"abc", "T", "ann", "Ann", T0)
+        rules.open_space(b"abc", Settings("T"), "ann", "Ann", T0)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,12 @@ def test_every_code_of_the_rules_tokens_and_store_is_one_of_the_protocol() -> No
 
 
 def test_roles_are_the_numbers_of_the_wire() -> None:
-    assert [(role.value, role.name) for role in Role] == [(0, "LISTENER"), (1, "SPEAKER"), (2, "HOST")]
+    assert [(role.value, role.name) for role in Role] == [
+        (0, "LISTENER"),
+        (1, "SPEAKER"),
+        (2, "HOST"),
+        (3, "CO_HOST"),
+    ]
 
 
 def test_both_refuse_the_same_characters_in_a_line() -> None:

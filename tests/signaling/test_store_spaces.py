@@ -64,9 +64,8 @@ class Written:
         await record(self.connection, answer.state.space, answer.effects, self.now_us)
         self.state = answer.state
         space = self.state.space
-        absent = self.state.absent_since_us is not None
-        present = [place for place in self.state.stage() if not (absent and place.role is Role.HOST)]
-        assert sorted(await stage.on_stage(self.connection, space)) == sorted(present)
+        kept = list(self.state.on_stage.values())
+        assert sorted(await stage.on_stage(self.connection, space)) == sorted(kept)
         assert await stage.waiting(self.connection, space) == self.state.queue()
         assert await bans.banned(self.connection, space) == self.state.banned
         stored = await spaces.get(self.connection, space)
@@ -81,7 +80,7 @@ class Written:
 def test_a_whole_space_is_written_as_it_goes() -> None:
     async def story(connection: AsyncConnection) -> None:
         kept = Written(connection)
-        await kept.keep(rules.open_space(SPACE, "Sea talk", "ann", "Ann", 0))
+        await kept.keep(rules.open_space(SPACE, rules.Settings("Sea talk"), "ann", "Ann", 0))
         for user in ("bob", "cat", "dan"):
             await kept.act(rules.join, user, user.title())
         for user in ("cat", "bob", "dan"):
@@ -109,7 +108,7 @@ def test_a_whole_space_is_written_as_it_goes() -> None:
 
 
 def test_listeners_who_come_and_go_write_nothing() -> None:
-    opened = rules.open_space(SPACE, "T", "ann", "Ann", 0)
+    opened = rules.open_space(SPACE, rules.Settings("T"), "ann", "Ann", 0)
     assert isinstance(opened, Outcome)
     assert is_durable(opened.effects)
     joined = rules.join(opened.state, "bob", "Bob", 0)
