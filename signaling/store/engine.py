@@ -3,49 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from threading import Thread
-from typing import Any
-from uuid import uuid4
+from typing import Any, Protocol
 
-from sqlalchemy import URL, event, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from signaling.store import postgres, sqlite
 from signaling.store.errors import StoreError
-from signaling.store.lock import FileLock
 from signaling.store.migrate import migrate
 
-DRIVER = "sqlite+aiosqlite"
-# How long another program's lock on the file is waited for (somebody looking into it with sqlite3).
-BUSY_TIMEOUT_MS = 5_000
 # One commit is on the disk in about 4 ms: whoever stands behind a thousand would wait for seconds.
 IN_PROGRESS_MAX = 1_000
 
-_MEMORY = "mode=memory&cache=shared"
+
+class Database(Protocol):
+    """What a Store needs of a kind of database: an engine of one connection, under a lock."""
+
+    def acquire(self) -> AsyncEngine: ...
+
+    async def migrated(self, engine: AsyncEngine) -> None: ...
+
+    def release(self) -> None: ...
+
+    def unusable(self, reason: object) -> StoreError: ...
 
 
 class Store:
     """A database that is there as long as this object is open. For one event loop.
 
-    url: `sqlite+aiosqlite:///path` for a file, `sqlite+aiosqlite://` in memory. Open it before use, close
-    it after; then everything goes through `transaction`. **There is one connection, and transactions take
-    turns in the order of asking**: SQLite has one writer anyway, and versions before 3.51.3 may lose
-    data of the write-ahead log where two connections checkpoint. What a transaction wrote is on the disk
-    when its block was left without an exception.
+    url: `sqlite+aiosqlite:///path` for a file, `sqlite+aiosqlite://` in memory,
+    `postgresql+asyncpg://user:password@host/database`. Open it before use, close it after; then everything
+    goes through `transaction`. **There is one connection, and transactions take turns in the order of
+    asking** (docs/decisions/0008). What a transaction wrote is on the disk when its block was left without an
+    exception.
     """
 
     def __init__(self, url: str) -> None:
-        self._url, self._path = _parse(url)
+        self._database = _database(url)
         self._engine: AsyncEngine | None = None
-        self._lock: FileLock | None = None
-        self._keeper: sqlite3.Connection | None = None
-        self._threads: list[Thread] = []
-        self._migrating = False
         self._turn = asyncio.Lock()
         self._holder: asyncio.Task[Any] | None = None
         self._in_progress = 0
@@ -62,9 +60,10 @@ class Store:
         return self._refused
 
     async def open(self) -> None:
-        """Lock the file for this server, make it if it is not there, and bring it to the newest revision.
+        """Lock it for this server, make the file if it is not there, and bring it to the newest revision.
 
-        StoreError: store_locked, store_folder, store_file, store_newer; nothing stays open then.
+        StoreError: store_locked, store_folder, store_file, store_newer, store_unreachable; nothing stays open
+        then.
         """
         if self._engine is not None:
             raise RuntimeError("this store is open already; open it once")
@@ -125,105 +124,36 @@ class Store:
             self._in_progress -= 1
 
     async def _open(self) -> None:
-        if self._path is None:
-            # The memory lives as long as any connection to it: this one outlasts a connection that
-            # SQLAlchemy gives up because a task was cancelled in the middle of a statement.
-            self._keeper = sqlite3.connect(f"file:{self._url.database}?{_MEMORY}", uri=True)
-            url = make_url(f"{DRIVER}:///file:{self._url.database}?{_MEMORY}&uri=true")
-        else:
-            self._lock = _lock_file(self._path)
-            url = self._url
-        self._engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=1, max_overflow=0)
-        event.listen(self._engine.sync_engine, "connect", self._on_connect)
-        event.listen(self._engine.sync_engine, "begin", _on_begin)
-        # A table is altered by copying and dropping it, which its foreign keys would not allow; `migrate`
-        # looks that they hold again, and everything after has a connection that enforces them.
-        self._migrating = True
+        self._engine = self._database.acquire()
         try:
             async with self._engine.begin() as connection:
                 await migrate(connection)
-        except DatabaseError as error:
-            raise StoreError(
-                "store_file",
-                f"The database {self._path or 'in memory'} cannot be used: {error.orig}; "
-                "give another file, or restore this one.",
-            ) from error
-        finally:
-            self._migrating = False
-        await self._engine.dispose()
+        except DBAPIError as error:
+            raise self._database.unusable(error.orig) from error
+        except OSError as error:
+            raise self._database.unusable(error) from error
+        await self._database.migrated(self._engine)
 
     async def _release(self) -> None:
         engine, self._engine = self._engine, None
         if engine is not None:
             await engine.dispose()
-        for thread in self._threads:
-            # Its connection is closed and it has nothing left to do; this is for it to be gone, too.
-            thread.join()
-        self._threads.clear()
-        if self._keeper is not None:
-            self._keeper.close()
-            self._keeper = None
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
-
-    def _on_connect(self, connection: Any, record: Any) -> None:
-        driver: Any = connection.driver_connection
-        thread = driver if isinstance(driver, Thread) else driver._thread
-        self._threads = [*(known for known in self._threads if known.is_alive()), thread]
-        # The driver would begin transactions late and never before a SELECT; `_on_begin` does it instead.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        cursor.execute(f"PRAGMA foreign_keys = {'OFF' if self._migrating else 'ON'}")
-        if self._path is not None:
-            cursor.execute("PRAGMA journal_mode = WAL")
-            (mode,) = cursor.fetchone()
-            if mode != "wal":
-                raise StoreError(
-                    "store_file",
-                    f"The database {self._path} keeps its journal as {mode!r}, only 'wal' will do; "
-                    "put it on a local disk.",
-                )
-        cursor.execute("PRAGMA synchronous = FULL")
-        cursor.close()
+        self._database.release()
 
 
-def _on_begin(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _parse(url: str) -> tuple[URL, Path | None]:
-    """The URL and the file it names; None for a database in memory."""
+def _database(url: str) -> Database:
     try:
         parsed = make_url(url)
     except ArgumentError:
         parsed = None
-    if parsed is None or parsed.drivername != DRIVER or parsed.host or parsed.query:
-        shown = "not a URL" if parsed is None else parsed.render_as_string(hide_password=True)
-        raise StoreError(
-            "store_url",
-            f"The store's URL is {shown!r}; give {DRIVER}:///PATH for a file or {DRIVER}:// for memory.",
-        )
-    if parsed.database in (None, "", ":memory:"):
-        return parsed.set(database=f"spacecore-{uuid4().hex}"), None
-    path = Path(str(parsed.database)).expanduser().resolve()
-    return parsed.set(database=str(path)), path
-
-
-def _lock_file(path: Path) -> FileLock:
-    """Lock the file for this server, and make it if it is not there, readable by its owner only."""
-    if not path.parent.is_dir():
-        raise StoreError(
-            "store_folder",
-            f"The folder {path.parent} of the database is not there; make it, or give another path.",
-        )
-    if path.is_dir():
-        raise StoreError("store_file", f"The database {path} is a folder; give the path of a file in it.")
-    try:
-        path.touch(mode=0o600)
-        return FileLock(path)
-    except OSError as error:
-        raise StoreError(
-            "store_file", f"The database {path} cannot be written: {error.strerror}; give another path."
-        ) from error
+    if parsed is not None:
+        if parsed.drivername == sqlite.DRIVER and not parsed.host and not parsed.query:
+            return sqlite.SqliteDatabase(parsed)
+        if parsed.drivername == postgres.DRIVER and parsed.database:
+            return postgres.PostgresDatabase(parsed)
+    shown = "not a URL" if parsed is None else parsed.render_as_string(hide_password=True)
+    raise StoreError(
+        "store_url",
+        f"The store's URL is {shown!r}; give {sqlite.DRIVER}:///PATH for a file, {sqlite.DRIVER}:// for "
+        f"memory, or {postgres.DRIVER}://USER:PASSWORD@HOST/DATABASE.",
+    )

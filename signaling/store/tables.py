@@ -148,8 +148,7 @@ stage = Table(
     METADATA,
     _space(),
     _user(key=True),
-    # None while their connection is lost: the place is kept, the number is not.
-    Column("seat", SmallInteger),
+    Column("seat", SmallInteger, nullable=False),
     Column("role", SmallInteger, nullable=False),
     Column("muted", SmallInteger, nullable=False),
     Column("since_us", BigInteger, nullable=False),

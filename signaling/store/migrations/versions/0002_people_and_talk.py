@@ -103,7 +103,6 @@ _FILLED = ("founder", "title_folded")
 
 def _alter_stage() -> None:
     with op.batch_alter_table("stage") as table:
-        table.alter_column("seat", existing_type=sa.SmallInteger, nullable=True)
         table.add_column(_small("held", "0"))
         table.add_column(_small("volume_pct", "100"))
         table.drop_constraint(op.f("ck_stage_role_known"), type_="check")
