@@ -9,7 +9,7 @@ FOLDERS := spacecore spacecore/plane signaling/media signaling/load bench
 SOURCES := pyproject.toml setup.py $(foreach folder,$(FOLDERS),$(wildcard $(addprefix $(folder)/,*.pyx *.pxd *.pxi *.c *.h)))
 
 .DEFAULT_GOAL := install
-.PHONY: install demo test bench bench-capacity bench-compare bench-peers fuzz soak lint clean check-tools
+.PHONY: install demo test test-postgres bench bench-capacity bench-compare bench-peers fuzz soak lint clean check-tools
 
 install: $(STAMP)
 
@@ -57,6 +57,10 @@ test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 	$(BIN)/python -m pytest bench --benchmark-disable -q
 	$(BIN)/python -m bench.room --ticks 20 --room 2:1 --json >/dev/null
+
+# The store and whole servers on PostgreSQL, which is installed where it is missing and we are root.
+test-postgres: install
+	$(BIN)/python -m tests.postgres --install
 
 bench: install
 	$(BIN)/python -m pytest bench --benchmark-only

@@ -2,7 +2,7 @@
 
 Of all tests those of the store run, and the scenarios of a whole server; or what is named behind the command,
 as pytest takes it. With `--install` Debian's package is installed where it is missing (as root). The server
-lives in a temporary folder, listens on a unix socket there and nowhere else, and runs as an unprivileged user.
+lives in a temporary folder, listens on a unix socket there and nowhere else, and is run by nobody privileged.
 """
 
 from __future__ import annotations

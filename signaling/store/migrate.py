@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signaling.store.errors import StoreError
+from signaling.store.tables import METADATA
 
 # Alembic keeps the migration under way in globals of the process, and run_sync lets others run between
 # two statements: two stores that open at once would migrate each other's database.
@@ -31,26 +32,37 @@ async def migrate(connection: AsyncConnection) -> None:
     version of the program made it.
     """
     async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
-        await connection.run_sync(_upgrade)
+        await connection.run_sync(_bring_up)
 
 
-def _upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Run the migrations up to `revision`, one after the other from where the database is."""
     config = _config()
-    script = ScriptDirectory.from_config(config)
-    found = MigrationContext.configure(connection).get_current_revision()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+    if connection.dialect.name == "sqlite":
+        _check_foreign_keys(connection)
+
+
+def _bring_up(connection: Connection) -> None:
+    script = ScriptDirectory.from_config(_config())
+    context = MigrationContext.configure(connection)
+    found = context.get_current_revision()
     if found == script.get_current_head():
         return
+    if found is None:
+        # An empty database: the tables at once, which are what the migrations lead to (a test says so).
+        METADATA.create_all(connection, checkfirst=False)
+        context.stamp(script, "head")
+        return
     known = {revision.revision for revision in script.walk_revisions()}
-    if found is not None and found not in known:
+    if found not in known:
         raise StoreError(
             "store_newer",
             f"The database has revision {found} and this version knows up to {script.get_current_head()}; "
             "run the version that wrote it, or a newer one.",
         )
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-    if connection.dialect.name == "sqlite":
-        _check_foreign_keys(connection)
+    upgrade(connection)
 
 
 def _check_foreign_keys(connection: Connection) -> None:

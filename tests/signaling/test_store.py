@@ -1,26 +1,18 @@
-"""The store's files: locks, migrations, and what survives a crash."""
+"""The store's databases: settings, locks, and what is no database for it."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import signal
-import sqlite3
-import subprocess
+import os
 import sys
 import threading
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from signaling.store import Store, StoreError, accounts, migrate
-from signaling.store.tables import METADATA
+from signaling.store import Store, StoreError, accounts, postgres
+from signaling.store.sqlite import SqliteDatabase
 from tests.signaling.store_stories import MEMORY, names, refused_open, url_of, within
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
@@ -82,7 +74,7 @@ def test_a_disk_without_wal_is_refused(tmp_path: Path) -> None:
             return Cursor()
 
     with pytest.raises(StoreError, match="'delete', only 'wal' will do"):
-        Store(url_of(tmp_path / "spaces.db"))._on_connect(Connection(), None)
+        SqliteDatabase(sa.make_url(url_of(tmp_path / "spaces.db")))._on_connect(Connection(), None)
 
 
 def test_files_are_their_owners(tmp_path: Path) -> None:
@@ -99,178 +91,14 @@ def test_files_are_their_owners(tmp_path: Path) -> None:
     assert {file.name for file in tmp_path.iterdir()} == {"spaces.db", "spaces.db.lock"}
 
 
-def test_opening_migrates_once_and_sets_up_no_logging(tmp_path: Path) -> None:
-    path = tmp_path / "spaces.db"
-    handlers = {name: list(logging.getLogger(name).handlers) for name in ("", "alembic", "sqlalchemy")}
-
-    async def nothing(store: Store) -> None:
-        pass
-
-    def picture() -> tuple[Any, Any]:
-        with closing(sqlite3.connect(path)) as connection:
-            tables = connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
-            return tables, connection.execute("SELECT version_num FROM alembic_version").fetchall()
-
-    within(url_of(path), nothing)
-    first = picture()
-    within(url_of(path), nothing)
-    assert picture() == first
-    assert first[1] == [(migrate.newest_revision(),)]
-    assert {name: list(logging.getLogger(name).handlers) for name in handlers} == handlers
-    assert not logging.getLogger("signaling").disabled
-
-
-def _described(connection: sa.Connection) -> dict[str, Any]:
-    looked = sa.inspect(connection)
-    indexes = sa.text(
-        "SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = :table AND sql <> ''"
-    )
-    described: dict[str, Any] = {}
-    for table in looked.get_table_names():
-        if table == "alembic_version":
-            continue
-        described[table] = {
-            "columns": [
-                (one["name"], str(one["type"]), one["nullable"]) for one in looked.get_columns(table)
-            ],
-            "pk": looked.get_pk_constraint(table),
-            "fk": sorted(looked.get_foreign_keys(table), key=str),
-            "uq": sorted(looked.get_unique_constraints(table), key=str),
-            "ck": sorted(looked.get_check_constraints(table), key=str),
-            "ix": sorted(connection.execute(indexes, {"table": table}).scalars()),
-        }
-    return described
-
-
-def test_the_migrations_lead_to_the_tables() -> None:
-    fresh = sa.create_engine("sqlite://")
-    with fresh.begin() as connection:
-        METADATA.create_all(connection)
-        wanted = _described(connection)
-    fresh.dispose()
-
-    async def story(store: Store) -> None:
-        async with store.transaction() as connection:
-            assert await connection.run_sync(_described) == wanted
-
-    assert set(wanted) == set(METADATA.tables)
-    assert all(table["pk"]["name"] for table in wanted.values())
-    within(MEMORY, story)
-
-
-def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "spaces.db"
-
-    async def nothing(store: Store) -> None:
-        pass
-
-    within(url_of(path), nothing)
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    error = refused_open(url_of(path))
-    assert error.code == "store_newer"
-    assert "'9999'" in error.message or "9999" in error.message
-
-
-def test_a_migration_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "spaces.db"
-    from alembic import op
-
-    def fails(*args: object, **kwargs: object) -> None:
-        raise OSError("the disk is full")
-
-    async def attempt() -> None:
-        store = Store(url_of(path))
-        with pytest.raises(OSError, match="disk is full"):
-            await store.open()
-
-    with monkeypatch.context() as patched:
-        patched.setattr(op, "create_index", fails)
-        asyncio.run(attempt())
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
-
-    async def works(store: Store) -> None:
-        assert await names(store) == []
-
-    within(url_of(path), works)
-
-
-def test_stores_that_open_at_once_do_not_mix_their_migrations(tmp_path: Path) -> None:
-    async def story() -> None:
-        stores = [Store(MEMORY), Store(url_of(tmp_path / "a.db")), Store(url_of(tmp_path / "b.db"))]
-        await asyncio.gather(*(store.open() for store in stores))
-        for store in stores:
-            assert await names(store) == []
-            await store.close()
-
-    asyncio.run(story())
-
-
-def test_a_file_is_for_one_store(tmp_path: Path) -> None:
-    path = tmp_path / "spaces.db"
-    (tmp_path / "link.db").symlink_to(path)
-
-    async def story(store: Store) -> None:
-        for other in (path, tmp_path / "link.db"):
-            second = Store(url_of(other))
-            with pytest.raises(StoreError, match="in use by the server with process id") as caught:
-                await second.open()
-            assert caught.value.code == "store_locked"
-            await second.close()
-        assert await names(store) == []
-
-    within(url_of(path), story)
-    within(url_of(path), story)
-
-
-WRITER = """
-import asyncio, sys
-from signaling.store import Store, accounts
-
-async def main():
-    store = Store(sys.argv[1])
-    await store.open()
-    number = 0
-    while True:
-        async with store.transaction() as connection:
-            await accounts.ensure(connection, f"u{number}", "x", 0)
-            await accounts.ensure(connection, f"v{number}", "x", 0)
-        print(number, flush=True)
-        number += 1
-
-asyncio.run(main())
-"""
-
-
-def test_a_killed_server_loses_nothing_acknowledged_and_no_lock(tmp_path: Path) -> None:
-    path = tmp_path / "spaces.db"
-    writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER, url_of(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    with writer:
-        assert writer.stdout is not None
-        acknowledged = [int(writer.stdout.readline()) for _ in range(20)]
-        assert refused_open(url_of(path)).code == "store_locked", "held by another process"
-        writer.send_signal(signal.SIGKILL)
-        acknowledged += [int(line) for line in writer.stdout if line.endswith("\n")]
-    assert writer.returncode == -signal.SIGKILL
-
-    async def story(store: Store) -> None:
-        kept = set(await names(store))
-        assert kept >= {f"{letter}{number}" for number in acknowledged for letter in "uv"}
-        assert {name[1:] for name in kept if name[0] == "u"} == {name[1:] for name in kept if name[0] == "v"}
-
-    within(url_of(path), story)
-
-
 @pytest.mark.parametrize(
     "url",
     [
         "",
         "nonsense",
         "sqlite:///x.db",
-        "postgresql+asyncpg://u:secret@h/db",
+        "postgresql://u:secret@h/db",
+        "postgresql+asyncpg://u:secret@h",
         "sqlite+aiosqlite://host/x.db",
         "sqlite+aiosqlite:///x.db?mode=ro",
     ],
@@ -280,6 +108,52 @@ def test_urls_that_are_no_store(url: str) -> None:
         Store(url)
     assert caught.value.code == "store_url"
     assert "secret" not in caught.value.message
+
+
+def test_a_database_that_cannot_be_reached() -> None:
+    error = refused_open("postgresql+asyncpg://ann:secret@127.0.0.1:1/spaces")
+    assert error.code == "store_unreachable"
+    assert "ann:***@127.0.0.1:1/spaces" in error.message
+    assert "secret" not in error.message
+
+
+def test_a_driver_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    error = refused_open("postgresql+asyncpg://ann:secret@127.0.0.1:1/spaces")
+    assert error.code == "store_url"
+    assert "install 'spacecore[postgres]'" in error.message
+
+
+def test_a_link_to_a_file_is_that_file(tmp_path: Path) -> None:
+    (tmp_path / "link.db").symlink_to(tmp_path / "spaces.db")
+
+    async def story(store: Store) -> None:
+        second = Store(url_of(tmp_path / "link.db"))
+        with pytest.raises(StoreError, match="in use by the server with process id"):
+            await second.open()
+        await second.close()
+
+    within(url_of(tmp_path / "spaces.db"), story)
+
+
+def test_a_database_is_for_one_store(tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of this process; that another process is told from is in test_store_crash."""
+    monkeypatch.setattr(postgres, "LOCK_TIMEOUT_MS", 50)
+    url = store_url if store_url != MEMORY else url_of(tmp_path / "spaces.db")
+
+    async def story(store: Store) -> None:
+        second = Store(url)
+        for _ in range(2):
+            with pytest.raises(
+                StoreError, match=f"process id {os.getpid()}, one server is the limit"
+            ) as caught:
+                await second.open()
+            assert caught.value.code == "store_locked"
+        await second.close()
+        assert await names(store) == []
+
+    within(url, story)
+    within(url, story)
 
 
 def test_files_that_are_no_store(tmp_path: Path) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from signaling import rules
 from signaling.rules import OnStage, Outcome, Refused, Role, SpaceState, Waiting
 from signaling.store import (
-    Store,
     StoredSpace,
     StoreError,
     accounts,
@@ -25,23 +23,9 @@ from signaling.store import (
     stage,
     tables,
 )
+from tests.signaling.store_stories import Told
 
 SPACE, OTHER = bytes(range(16)), bytes(16)
-
-
-def told(story: Callable[[AsyncConnection], Coroutine[Any, Any, None]]) -> None:
-    """Run `story` in one transaction of a store in memory."""
-
-    async def run() -> None:
-        store = Store("sqlite+aiosqlite://")
-        await store.open()
-        try:
-            async with store.transaction() as connection:
-                await story(connection)
-        finally:
-            await store.close()
-
-    asyncio.run(run())
 
 
 async def open_one(connection: AsyncConnection, space: bytes, host: str, now_us: int = 1) -> None:
@@ -77,7 +61,7 @@ class Written:
         await self.keep(verb(self.state, *args, self.now_us))
 
 
-def test_a_whole_space_is_written_as_it_goes() -> None:
+def test_a_whole_space_is_written_as_it_goes(told: Told) -> None:
     async def story(connection: AsyncConnection) -> None:
         kept = Written(connection)
         await kept.keep(rules.open_space(SPACE, rules.Settings("Sea talk"), "ann", "Ann", 0))
@@ -120,7 +104,7 @@ def test_listeners_who_come_and_go_write_nothing() -> None:
     assert not is_durable(gone.effects)
 
 
-def test_accounts_take_over_new_names() -> None:
+def test_accounts_take_over_new_names(told: Told) -> None:
     async def story(connection: AsyncConnection) -> None:
         assert await accounts.get(connection, "ann") is None
         assert await accounts.ensure(connection, "ann", "Ann", 1)
@@ -131,7 +115,7 @@ def test_accounts_take_over_new_names() -> None:
     told(story)
 
 
-def test_one_live_space_a_host() -> None:
+def test_one_live_space_a_host(told: Told) -> None:
     async def story(connection: AsyncConnection) -> None:
         assert await spaces.hosted_by(connection, "ann") is None
         await open_one(connection, SPACE, "ann")
@@ -176,7 +160,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_the_tables_refuse_it_by_themselves(what: str) -> None:
+def test_the_tables_refuse_it_by_themselves(what: str, told: Told) -> None:
     async def story(connection: AsyncConnection) -> None:
         await open_one(connection, SPACE, "ann")
         await stage.seat(connection, SPACE, OnStage(0, "ann", "Ann", Role.HOST, False), 1)
@@ -187,7 +171,7 @@ def test_the_tables_refuse_it_by_themselves(what: str) -> None:
     told(story)
 
 
-def test_the_rows_they_refuse_are_right_but_for_one_thing() -> None:
+def test_the_rows_they_refuse_are_right_but_for_one_thing(told: Told) -> None:
     async def story(connection: AsyncConnection) -> None:
         await open_one(connection, SPACE, "ann")
         await accounts.ensure(connection, "bob", "Bob", 1)
@@ -197,7 +181,7 @@ def test_the_rows_they_refuse_are_right_but_for_one_thing() -> None:
     told(story)
 
 
-def test_what_a_crash_left_live_is_ended() -> None:
+def test_what_a_crash_left_live_is_ended(told: Told) -> None:
     async def story(connection: AsyncConnection) -> None:
         await open_one(connection, SPACE, "ann", 1)
         await open_one(connection, OTHER, "bob", 2)
@@ -221,7 +205,7 @@ def test_what_a_crash_left_live_is_ended() -> None:
     told(story)
 
 
-def test_live_spaces_are_paged() -> None:
+def test_live_spaces_are_paged(told: Told) -> None:
     async def story(connection: AsyncConnection) -> None:
         assert await spaces.list_live(connection) == ([], None)
         ids = [bytes([number]) * 16 for number in range(7)]
@@ -242,7 +226,7 @@ def test_live_spaces_are_paged() -> None:
     told(story)
 
 
-def test_what_does_not_fit_the_store_is_told() -> None:
+def test_what_does_not_fit_the_store_is_told(told: Told) -> None:
     async def story(connection: AsyncConnection) -> None:
         await open_one(connection, SPACE, "ann")
         for attempt in (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -11,15 +10,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signaling.store import Store, StoreError, accounts, engine
-from tests.signaling.store_stories import MEMORY, names, url_of, within
+from tests.signaling.store_stories import MEMORY, names, within
 
 
-@pytest.fixture(params=["file", "memory"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return MEMORY if request.param == "memory" else url_of(tmp_path / "spaces.db")
-
-
-def test_transactions_take_turns(url: str) -> None:
+def test_transactions_take_turns(store_url: str) -> None:
     async def story(store: Store) -> None:
         async def raise_name(connection: AsyncConnection) -> None:
             known = await accounts.get(connection, "ann")
@@ -39,10 +33,10 @@ def test_transactions_take_turns(url: str) -> None:
         assert known is not None
         assert known.name == "50"
 
-    within(url, story)
+    within(store_url, story)
 
 
-def test_an_exception_rolls_back(url: str) -> None:
+def test_an_exception_rolls_back(store_url: str) -> None:
     async def story(store: Store) -> None:
         with pytest.raises(ZeroDivisionError):
             async with store.transaction() as connection:
@@ -55,10 +49,10 @@ def test_an_exception_rolls_back(url: str) -> None:
                 await accounts.ensure(connection, "", "nobody", 0)
         assert await names(store) == []
 
-    within(url, story)
+    within(store_url, story)
 
 
-def test_a_cancelled_task_rolls_back_and_others_go_on(url: str) -> None:
+def test_a_cancelled_task_rolls_back_and_others_go_on(store_url: str) -> None:
     """Cancelled between statements and in the middle of one, when the connection is given up."""
 
     async def story(store: Store) -> None:
@@ -103,7 +97,7 @@ def test_a_cancelled_task_rolls_back_and_others_go_on(url: str) -> None:
             assert store.in_progress == 1
         assert await names(store) == ["ann"]
 
-    within(url, story)
+    within(store_url, story)
 
 
 def test_too_many_are_refused_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +128,7 @@ def test_no_transaction_inside_a_transaction() -> None:
     within(MEMORY, story)
 
 
-def test_closing_waits_for_what_was_asked_and_refuses_what_comes_after(url: str) -> None:
+def test_closing_waits_for_what_was_asked_and_refuses_what_comes_after(store_url: str) -> None:
     async def story(store: Store) -> None:
         with pytest.raises(RuntimeError, match="open already"):
             await store.open()
@@ -152,4 +146,4 @@ def test_closing_waits_for_what_was_asked_and_refuses_what_comes_after(url: str)
             await later
         await store.close()
 
-    within(url, story)
+    within(store_url, story)
