@@ -56,8 +56,8 @@ def _golden() -> Iterator[Golden]:
 
 
 GOLDEN = list(_golden())
-MESSAGES = [golden for golden in GOLDEN if golden[0] not in ("audio", "report")]
-DATAGRAMS = [golden for golden in GOLDEN if golden[0] in ("audio", "report")]
+MESSAGES = [golden for golden in GOLDEN if golden[0] not in ("audio", "receiver_report")]
+DATAGRAMS = [golden for golden in GOLDEN if golden[0] in ("audio", "receiver_report")]
 
 
 def test_the_page_shows_every_message_this_client_knows() -> None:

@@ -36,6 +36,48 @@ class Request(IntEnum):
     REMOVE = 13
     END = 14
     PEOPLE = 15
+    RESUME = 16
+    FOLLOW = 17
+    UNFOLLOW = 18
+    BLOCK = 19
+    UNBLOCK = 20
+    LIST_FOLLOWS = 21
+    GET_PROFILE = 22
+    SET_PROFILE = 23
+    TIMELINE = 24
+    PEEK = 25
+    SCHEDULE = 26
+    RESCHEDULE = 27
+    CANCEL = 28
+    LIST_PLANNED = 29
+    START = 30
+    REMIND = 31
+    SHARE = 32
+    UNSHARE = 33
+    CHANGE = 34
+    INVITE = 35
+    UNINVITE = 36
+    ACCEPT = 37
+    REFUSE = 38
+    PROMOTE = 39
+    DEMOTE = 40
+    HAND_OVER = 41
+    MUTE_ALL = 42
+    VOLUME = 43
+    UNBAN = 44
+    REPORT = 45
+    LIST_AUDIT = 46
+    POST = 47
+    DELETE_POST = 48
+    LIST_POSTS = 49
+    NOTE = 50
+    LIST_NOTES = 51
+    REACT = 52
+    PIN = 53
+    UNPIN = 54
+    OVERSEE = 55
+    CREATE = 56
+    LIST_BANS = 57
 
 
 class Reply(IntEnum):
@@ -47,6 +89,18 @@ class Reply(IntEnum):
     SPACES = 67
     ELSEWHERE = 68
     PEOPLE = 69
+    RESUMED = 70
+    PROFILE = 71
+    BUBBLES = 72
+    PEEKED = 73
+    PLANNED = 74
+    PLANS = 75
+    SHARED = 76
+    AUDIT = 77
+    POSTED = 78
+    POSTS = 79
+    NOTES = 80
+    CREATED = 81
     ERROR = 127
 
 
@@ -59,8 +113,19 @@ class Event(IntEnum):
     YOU = 99
     REMOVED = 100
     ENDED = 101
+    SETTINGS = 102
+    POST_ADDED = 103
+    POST_DELETED = 104
+    NOTED = 105
+    REACTIONS = 106
+    PINS = 107
+    INVITED = 108
+    ANSWERED = 109
     TOKEN_EXPIRING = 112
     CLOSING = 113
+    BUBBLE_CHANGED = 114
+    BUBBLE_GONE = 115
+    NOTICE = 116
 
 
 class ErrorCode(IntEnum):
@@ -89,6 +154,26 @@ class ErrorCode(IntEnum):
     INTERNAL = 21
     TOO_MANY_SPACES = 22
     ALREADY_HOSTING = 23
+    TOO_FEW_FOLLOWERS = 24
+    ACCOUNT_TOO_YOUNG = 25
+    NOT_LISTED = 26
+    SPACE_LOCKED = 27
+    NOT_INVITED = 28
+    INVITE_LAPSED = 29
+    TOO_OFTEN = 30
+    HELD_MUTED = 31
+    NO_SUCH_POST = 32
+    TOO_MANY_PLANNED = 33
+    BAD_TIME = 34
+    HANDLE_TAKEN = 35
+    NOT_PLANNED = 36
+    RESUME_LAPSED = 37
+    TOO_MANY_PINS = 38
+    TOO_MANY_COHOSTS = 39
+    NO_SUCH_PIN = 40
+    TOO_MANY_FOLLOWS = 41
+    ALREADY_ON_STAGE = 42
+    TOO_MANY_SUBSCRIBERS = 43
 
 
 class CloseCode(IntEnum):

@@ -106,4 +106,6 @@ def _absent(field: inspect.Field) -> str:
     default = field.default
     if default is msgspec.NODEFAULT:
         default = field.default_factory()
-    return "nil" if default is None else json.dumps(default)
+    if default is None:
+        return "nil"
+    return json.dumps(default.hex() if isinstance(default, bytes) else default)

@@ -15,18 +15,20 @@ from signaling.protocol.terms import (
     ABSENT_CAPABILITIES,
     DEFAULT_LIMITS,
     MAX_BUNDLE,
+    REACTIONS,
     SERVER_CAPABILITIES,
     most_frames,
 )
+from signaling.rules.rates import RATES, RateKind
 from spacecore import _packet
 from tests.oracles import packet_reference as reference
 from tests.signaling.page_tables import PAGE, Golden, fields_of, goldens, plain, table_under
 
-DATAGRAMS = ("audio", "report")
+DATAGRAMS = ("audio", "receiver_report")
 GOLDENS = goldens()
 MESSAGES = [golden for golden in GOLDENS if golden.name not in DATAGRAMS]
 AUDIO = [golden for golden in GOLDENS if golden.name == "audio"]
-REPORTS = [golden for golden in GOLDENS if golden.name == "report"]
+REPORTS = [golden for golden in GOLDENS if golden.name == "receiver_report"]
 DOWN_TYPES = (*REPLY_TYPES, *EVENT_TYPES)
 
 
@@ -146,6 +148,7 @@ def test_bounds_are_those_of_the_page() -> None:
     assert [row[1] for row in table_under("Messages")] == [
         str(bounds.MAX_DEPTH),
         str(bounds.MAX_VALUES),
+        str(bounds.MAX_ANSWER_VALUES),
         str(bounds.MAX_ARRAY_ITEMS),
         str(bounds.MAX_MAP_ENTRIES),
         str(bounds.MAX_STR_BYTES),
@@ -162,6 +165,23 @@ def test_capabilities_and_limits_are_those_of_the_page() -> None:
     assert {row[0]: int(row[1]) for row in limits} == DEFAULT_LIMITS
     welcomes = [golden.value for golden in MESSAGES if golden.name == "welcome"]
     assert all(value[6:] == [dict(DEFAULT_LIMITS), dict(SERVER_CAPABILITIES)] for value in welcomes)
+
+
+def test_rates_are_those_of_the_page() -> None:
+    rows = [(int(row[1]), float(row[2].removesuffix(" s"))) for row in table_under("Rates")]
+    assert rows == [(RATES[kind].burst, RATES[kind].every_us / 1_000_000) for kind in RateKind]
+
+
+def test_the_page_names_every_reaction() -> None:
+    [meaning] = [row[5] for row in table_under("52 react") if row[1] == "reaction"]
+    assert tuple(re.findall(r"`(\w+)`", meaning)) == REACTIONS
+
+
+def test_every_request_is_in_the_overview_once() -> None:
+    linked = re.findall(r"\]\(#(\d+-\w+)\)", " ".join(row[1] for row in table_under("Requests")))
+    assert sorted(linked) == sorted(
+        f"{kind.__struct_config__.tag}-{MESSAGE_NAMES[kind]}" for kind in REQUEST_TYPES
+    )
 
 
 def test_the_page_shows_bundles_of_every_size() -> None:
