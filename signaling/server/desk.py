@@ -11,6 +11,7 @@ from signaling.config import LimitsConfig
 from signaling.protocol import MAX_MESSAGE_BYTES, CloseCode, ErrorCode
 from signaling.protocol import messages as wire
 from signaling.protocol.datagram import FRAME_MS
+from signaling.protocol.terms import DEFAULT_LIMITS, SERVER_CAPABILITIES
 from signaling.rules import Refused
 from signaling.server.answers import BUSY_RETRY_MS, Part, answer, refuse
 from signaling.server.authority import Authority
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 AUDIO_BYTES = 1170
 """The longest datagram that fits in the packets that every path carries (1,200 bytes of UDP payload)."""
 
-CAPABILITIES = {"bundle": 1, "redundancy": 2, "reports": 1, "resume": 0, "keep_alive_ms": 10_000}
+CAPABILITIES = dict(SERVER_CAPABILITIES)
 
 _USER_BYTES = 8
 
@@ -173,6 +174,7 @@ class FrontDesk:
 
 def _welcome_limits(limits: LimitsConfig) -> dict[str, int]:
     return {
+        **DEFAULT_LIMITS,
         "message_bytes": MAX_MESSAGE_BYTES,
         "datagram_bytes": AUDIO_BYTES,
         "frame_ms": FRAME_MS,
