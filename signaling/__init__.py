@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from signaling.config import ServerConfig
-    from signaling.server import Server
+    from signaling.server import Happening, Server
 
-__all__ = ["Server", "ServerConfig"]
+__all__ = ["Happening", "Server", "ServerConfig"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,6 +20,10 @@ def __getattr__(name: str) -> Any:
         from signaling.server import Server  # noqa: PLC0415 - only who runs a server pays for it
 
         return Server
+    if name == "Happening":
+        from signaling.server import Happening  # noqa: PLC0415 - as above
+
+        return Happening
     if name == "ServerConfig":
         from signaling.config import ServerConfig  # noqa: PLC0415 - as above
 

@@ -21,8 +21,8 @@ SECRET_LEAST_BYTES = 16
 class WebhooksConfig(Section):
     """Every happening is posted to each of `urls`, signed with the secret: named here, or the text of a file.
 
-    What waits is kept in the store; docs/embedding.md says what a receiver must do. Without urls nothing is
-    kept and nothing is sent.
+    What waits is kept in the store; docs/embedding-server.md says what a receiver must do. Without urls
+    nothing is kept and nothing is sent.
     """
 
     section: ClassVar[str] = "webhooks"
@@ -30,7 +30,6 @@ class WebhooksConfig(Section):
     secret: str | None = field(default=None, repr=False)
     secret_file: Path | None = None
     timeout_ms: int = number(10_000, 100, 60_000)
-    waiting: int = number(10_000, 10, 1_000_000)
     keep_s: int = number(259_200, 60, 2_592_000)
     retry_ms: int = number(1_000, 10, 60_000)
     retry_most_ms: int = number(300_000, 10, 3_600_000)

@@ -39,6 +39,13 @@ class Counts:
     kicks: int = 0
     replaced: int = 0
     events: int = 0  # messages that one event became, one for each person it went to
+    happenings: int = 0  # handed to on_event
+    happenings_dropped: int = 0
+    on_event_failures: int = 0
+    webhooks_sent: int = 0  # and acknowledged
+    webhooks_failed: int = 0  # attempts that were not
+    webhooks_dropped: int = 0  # not kept, for too many waited
+    webhooks_expired: int = 0
     listened_us: int = 0  # time people spent in rooms, added up
     audio_dropped: int = 0  # of connections that are closed: dropped as the oldest of a full queue
     audio_oversized: int = 0

@@ -4,28 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from signaling.rules import Effect
+from signaling.rules import Effect, Ended
+from signaling.server.announcer import Announcement, Announcer
 from signaling.store import Store, accounts, record, spaces
 
 __all__ = ["StoreRecords"]
 
+_PAGE = 100
+_RESTARTED = "server_restarted"
+
 
 class StoreRecords:
-    """Writes to a Store, with the wall clock's time (microseconds since the epoch)."""
+    """Writes to a Store, with the wall clock's time (microseconds since the epoch).
 
-    __slots__ = ("_store", "_wall_us")
+    What an application is to be told is written in the transaction of the act, and told when that is done.
+    """
 
-    def __init__(self, store: Store, wall_us: Callable[[], int]) -> None:
+    __slots__ = ("_announcer", "_store", "_wall_us")
+
+    def __init__(self, store: Store, wall_us: Callable[[], int], announcer: Announcer) -> None:
         self._store = store
         self._wall_us = wall_us
+        self._announcer = announcer
 
     async def write(self, space: bytes, effects: Sequence[Effect]) -> None:
         """Write the durable ones of these effects in one transaction.
 
         Raises StoreError and the database's errors; then nothing was written.
         """
+        announcement = self._announcer.of(space, effects)
         async with self._store.transaction() as connection:
             await record(connection, space, effects, self._wall_us())
+            await announcement.write(connection)
+        announcement.told()
 
     async def register(self, user: str, name: str) -> None:
         """Make an account. Raises as `write`."""
@@ -34,5 +45,17 @@ class StoreRecords:
 
     async def end_leftovers(self) -> int:
         """End the Spaces that a crash left live; returns how many."""
+        announcements: list[Announcement] = []
         async with self._store.transaction() as connection:
-            return await spaces.end_all_live(connection, self._wall_us())
+            after = None
+            while self._announcer.is_heard:
+                found, after = await spaces.list_live(connection, limit=_PAGE, after=after)
+                announcements += [self._announcer.of(row.space, [Ended(_RESTARTED)]) for row in found]
+                if after is None:
+                    break
+            for announcement in announcements:
+                await announcement.write(connection)
+            ended = await spaces.end_all_live(connection, self._wall_us(), _RESTARTED)
+        for announcement in announcements:
+            announcement.told()
+        return ended

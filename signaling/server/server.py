@@ -17,10 +17,12 @@ from signaling.quic.certificate import ServerCertificate, development_certificat
 from signaling.quic.handle import LinkHandle, LinkHandler
 from signaling.quic.limits import Address
 from signaling.server.authority import Authority
+from signaling.server.census import Census
 from signaling.server.connection import Connection
 from signaling.server.counts import Counts
 from signaling.server.desk import FrontDesk
 from signaling.server.directory import Directory
+from signaling.server.feed import OnEvent
 from signaling.server.halls import halls
 from signaling.server.listening import Bind, Listening
 from signaling.server.opening import Openings
@@ -28,6 +30,7 @@ from signaling.server.records import StoreRecords
 from signaling.server.session import Session
 from signaling.server.statistics import Statistics, collect
 from signaling.server.surroundings import Surroundings, rates_of
+from signaling.server.telling import Telling
 from signaling.server.turns import Turns
 from signaling.server.uplink import NativeUplink
 from signaling.store import Store
@@ -48,6 +51,8 @@ class Server:
     bind        gives the server its socket in place of a real one; then no thread is started, and the loop
                 does the ticks on either plane
     random_bytes  makes ids
+    on_event    is called with each `Happening`, plain or async, one after the other; what it raises is
+                counted and logged, and a plain one must return at once: docs/embedding-server.md
 
     A server that was stopped is not started again; make another.
     """
@@ -60,6 +65,7 @@ class Server:
         wall_clock: Callable[[], float] = time.time,
         bind: Bind | None = None,
         random_bytes: Callable[[int], bytes] = os.urandom,
+        on_event: OnEvent | None = None,
     ) -> None:
         self.config = config
         self.store = Store(config.store.database_url)
@@ -78,6 +84,8 @@ class Server:
         self._connections: dict[int, Connection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._listening: Listening | None = None
+        self._telling: Telling | None = None
+        self._on_event = on_event
         self._desk: FrontDesk | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
@@ -108,6 +116,8 @@ class Server:
             if self._listening is not None:
                 self._listening.close(CloseCode.internal, "the server could not start")
             self._turns.end()
+            if self._telling is not None:
+                await self._telling.close(0)
             await self.store.close()
             raise
 
@@ -127,13 +137,16 @@ class Server:
             session.send(Closing(0, reason, _RECONNECT_MS))
         for actor in self._directory:
             actor.close(reason)
+        deadline_s = self._clock() + self.config.limits.stop_ms / 1_000
         try:
-            await self._finish_tasks()
+            await self._finish_tasks(deadline_s)
         finally:  # also where whoever stops it is cancelled: nothing stays open
             for session in sessions:
                 session.close(CloseCode.server_stopping, "the server is stopping")
             self._listening.close(CloseCode.server_stopping, "the server is stopping")
             self._turns.end()
+            if self._telling is not None:
+                await self._telling.close(max(0.0, deadline_s - self._clock()))
             await asyncio.sleep(0)  # the socket reports its end in the loop's next turn
             await self.store.close()
 
@@ -180,7 +193,16 @@ class Server:
     # Starting and stopping
 
     async def _open(self, authority: Authority, certificate: ServerCertificate) -> None:
-        records = StoreRecords(self.store, self._wall_us)
+        self._telling = Telling(
+            self.config,
+            self.store,
+            self._counts,
+            wall_clock=self._wall_clock,
+            random_bytes=self._random_bytes,
+            on_event=self._on_event,
+        )
+        self._telling.start()
+        records = StoreRecords(self.store, self._wall_us, self._telling.announcer)
         leftovers = await records.end_leftovers()
         if leftovers:
             log.warning("ended %d Spaces that an earlier run left live", leftovers)
@@ -213,10 +235,11 @@ class Server:
         self._turn_us = self._turns.now_us()
         self._listening.start()
         self._turns.begin(self._on_turn)
+        hooks = self.config.webhooks
+        Census(self._directory, self._telling.announcer, self.store, around, hooks.count_ms).start()
 
-    async def _finish_tasks(self) -> None:
+    async def _finish_tasks(self, deadline_s: float) -> None:
         """Let Spaces end and the store be written, for as long as the limit allows."""
-        deadline_s = self._clock() + self.config.limits.stop_ms / 1_000
         while self._tasks and self._clock() < deadline_s:
             await asyncio.wait(set(self._tasks), timeout=deadline_s - self._clock())
         left = list(self._tasks)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from signaling.config import AuthConfig, LimitsConfig, MediaConfig, TalkConfig
+from signaling.config import AuthConfig, LimitsConfig, MediaConfig, TalkConfig, WebhooksConfig
 from signaling.protocol import CloseCode, ErrorCode, bounds
 from signaling.quic.gate import GateLimits
 from signaling.quic.limits import LinkLimits
@@ -46,7 +46,9 @@ SET_FROM = {
     (SpaceLimits, "speak_link_us"): ("speak_link_s", 0.000_001),
 }
 
-SECTIONS = {kind.section: kind for kind in (LimitsConfig, AuthConfig, TalkConfig, MediaConfig)}
+SECTIONS = {
+    kind.section: kind for kind in (LimitsConfig, AuthConfig, TalkConfig, MediaConfig, WebhooksConfig)
+}
 
 
 class Row(NamedTuple):

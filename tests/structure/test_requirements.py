@@ -18,7 +18,7 @@ FOR = {
     "client": ("signaling/client", "signaling/protocol", "signaling/quic"),
     "server": (
         *("signaling/server", "signaling/media", "signaling/rules", "signaling/store", "signaling/config"),
-        "signaling/tokens.py",
+        *("signaling/http", "signaling/tokens.py"),
     ),
     "cli": ("signaling/cli",),
     "bench": ("bench",),

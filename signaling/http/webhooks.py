@@ -1,0 +1,260 @@
+"""Webhooks: posts what waits in the outbox to its receivers, signed, until each has it or it is too old."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from random import Random
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import httpx
+
+from signaling.config import WebhooksConfig
+from signaling.http.signature import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+from signaling.store import Store, StoreError, outbox
+from signaling.store.outbox import Outgoing
+
+__all__ = ["ANSWER_BYTES", "WebhookCounts", "Webhooks", "receiver_of"]
+
+log = logging.getLogger(__name__)
+
+ANSWER_BYTES = 16_384
+"""So much of an answer is read, for the sake of the connection; it says nothing but its status."""
+
+_SECOND_US = 1_000_000
+_MS_US = 1_000
+_STORE_PAUSE_S = 1.0
+# An attempt further on does not double the pause any more: it is at its longest long before.
+_DOUBLINGS_MAX = 20
+_HUSHED: set[str] = set()
+
+
+class WebhookCounts(Protocol):
+    """Where it is counted what became of them."""
+
+    webhooks_sent: int
+    webhooks_failed: int
+    webhooks_expired: int
+
+
+def receiver_of(url: str) -> str:
+    """The name of a receiver's outbox: it tells nothing of the URL, and stays the same over restarts."""
+    return hashlib.sha256(url.encode()).hexdigest()[:16]
+
+
+class Webhooks:
+    """Sends from `start` to `close`. **In order within a Space: the next event waits for the one before.**
+
+    At least once: an event leaves the outbox when a receiver has answered with a status of 2xx. Anything else
+    is a failure, redirects and silence too, and tried again after a pause that doubles, with jitter from
+    `random`, so that many Spaces do not come back at once. wall_s: seconds since the epoch.
+
+    URLs, secret and bodies stand in no log line and no error.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        config: WebhooksConfig,
+        secret: bytes,
+        counts: WebhookCounts,
+        *,
+        wall_s: Callable[[], float],
+        random: Random,
+    ) -> None:
+        self._store = store
+        self._config = config
+        self._secret = secret
+        self._counts = counts
+        self._wall_s = wall_s
+        self._random = random
+        self._client: httpx.AsyncClient | None = None
+        self._lines = [_Line(self, url) for url in config.urls]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def receivers(self) -> Sequence[str]:
+        """The names of the outboxes that are emptied here."""
+        return [line.receiver for line in self._lines]
+
+    def start(self) -> None:
+        """Send what waits, and what will."""
+        _hush(self._config.urls)
+        timeout_s = self._config.timeout_ms / 1_000
+        # No redirects, no proxy from the environment: what is posted goes where the configuration says.
+        self._client = httpx.AsyncClient(timeout=timeout_s, follow_redirects=False, trust_env=False)
+        self._tasks = [asyncio.ensure_future(line.run()) for line in self._lines]
+
+    def wake(self) -> None:
+        """Something was put into the outbox."""
+        for line in self._lines:
+            line.wake()
+
+    async def close(self) -> None:
+        """Stop at once. What was under way is sent again at the next start, unless its answer is recorded."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    # For the lines
+
+    @property
+    def at_once(self) -> int:
+        """How many posts to one receiver may be under way."""
+        return self._config.at_once
+
+    def now_us(self) -> int:
+        """Microseconds since the epoch."""
+        return int(self._wall_s() * _SECOND_US)
+
+    async def due(self, receiver: str, limit: int) -> tuple[list[Outgoing], int | None]:
+        """What may be sent now, and in how many µs to ask again (0 or less: there is something now)."""
+        now_us = self.now_us()
+        async with self._store.transaction() as connection:
+            found = await outbox.take(connection, now_us, limit, receiver=receiver)
+            next_us = await outbox.next_us(connection, receiver=receiver)
+        return found, None if next_us is None else next_us - now_us
+
+    async def deliver(self, url: str, event: Outgoing) -> None:
+        """One attempt, and the record of what came of it."""
+        failure = await self._post(url, event)
+        if failure is None:
+            self._counts.webhooks_sent += 1
+            async with self._store.transaction() as connection:
+                await outbox.acknowledge(connection, event)
+            return
+        self._counts.webhooks_failed += 1
+        now_us = self.now_us()
+        if now_us - event.made_us >= self._config.keep_s * _SECOND_US:
+            self._counts.webhooks_expired += 1
+            log.error("webhook %s to %s is given up: %s", event.event_id, _shown(url), failure)
+            async with self._store.transaction() as connection:
+                await outbox.acknowledge(connection, event)
+            return
+        pause_us = self._pause_us(event.attempts)
+        log.warning(
+            "webhook %s to %s failed: %s; again in %.1f s",
+            *(event.event_id, _shown(url), failure, pause_us / _SECOND_US),
+        )
+        async with self._store.transaction() as connection:
+            await outbox.put_off(connection, event, now_us + pause_us)
+
+    def _pause_us(self, attempts: int) -> int:
+        """Between half and all of a time that doubles with each attempt, up to the longest."""
+        doubled_ms = self._config.retry_ms << min(attempts, _DOUBLINGS_MAX)
+        return int(min(doubled_ms, self._config.retry_most_ms) * _MS_US * self._random.uniform(0.5, 1.0))
+
+    async def _post(self, url: str, event: Outgoing) -> str | None:
+        """None if the receiver has it, else what was wrong in words without secrets."""
+        if self._client is None:
+            return "the server stops"
+        timestamp_s = int(self._wall_s())
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "spacecore",
+            ID_HEADER: event.event_id,
+            TIMESTAMP_HEADER: str(timestamp_s),
+            SIGNATURE_HEADER: sign(self._secret, event.event_id, timestamp_s, event.body),
+        }
+        try:
+            # httpx bounds each step; this bounds them together: a receiver may drip bytes for ever.
+            async with asyncio.timeout(self._config.timeout_ms / 1_000):
+                request = self._client.stream("POST", url, content=event.body, headers=headers)
+                async with request as response:
+                    status = response.status_code
+                    read = 0
+                    async for chunk in response.aiter_raw():
+                        read += len(chunk)
+                        if read > ANSWER_BYTES:
+                            break
+        except TimeoutError:
+            return f"no answer within {self._config.timeout_ms} ms"
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return type(error).__name__  # its text may name the URL
+        if 300 <= status < 400:
+            return f"it answered {status}, a redirect, which is not followed; name the last address"
+        return None if 200 <= status < 300 else f"it answered {status}"
+
+
+class _Line:
+    """The way to one receiver: as many posts at once as allowed, one at a time for each Space."""
+
+    def __init__(self, webhooks: Webhooks, url: str) -> None:
+        self.receiver = receiver_of(url)
+        self._webhooks = webhooks
+        self._url = url
+        self._busy: dict[bytes, asyncio.Task[None]] = {}
+        self._came = asyncio.Event()
+
+    def wake(self) -> None:
+        """There may be something to send."""
+        self._came.set()
+
+    async def run(self) -> None:
+        """Send until cancelled. A store that fails is asked again after a while."""
+        try:
+            while True:
+                self._came.clear()
+                try:
+                    pause_s = await self._begin()
+                except StoreError as error:
+                    log.warning("webhooks wait for the store: %s", error.code)
+                    pause_s = _STORE_PAUSE_S
+                await self._wait(pause_s)
+        finally:
+            for task in self._busy.values():
+                task.cancel()
+            await asyncio.gather(*self._busy.values(), return_exceptions=True)
+
+    async def _begin(self) -> float | None:
+        """Begin what is due and has room; returns how long there is nothing more to do, None until woken."""
+        if len(self._busy) >= self._webhooks.at_once:
+            return None
+        found, ahead_us = await self._webhooks.due(self.receiver, self._webhooks.at_once)
+        for event in found:
+            if event.space not in self._busy and len(self._busy) < self._webhooks.at_once:
+                self._busy[event.space] = asyncio.ensure_future(self._send(event))
+        # What is due already is under way, or waits for one that is: whichever ends will wake us.
+        return ahead_us / _SECOND_US if ahead_us is not None and ahead_us > 0 else None
+
+    async def _wait(self, pause_s: float | None) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._came.wait()
+
+    async def _send(self, event: Outgoing) -> None:
+        try:
+            await self._webhooks.deliver(self._url, event)
+        except StoreError as error:
+            log.warning("webhook %s: what came of it is not recorded: %s", event.event_id, error.code)
+            await asyncio.sleep(_STORE_PAUSE_S)
+        except Exception:
+            log.exception("webhook %s failed", event.event_id)
+            await asyncio.sleep(_STORE_PAUSE_S)
+        finally:
+            del self._busy[event.space]
+            self._came.set()
+
+
+def _shown(url: str) -> str:
+    """Who the receiver is, without the path, which may be secret."""
+    return urlsplit(url).netloc
+
+
+def _hush(urls: Sequence[str]) -> None:
+    """httpx logs the URL of each request; ours are nobody's business. Those of others are left alone."""
+    _HUSHED.update(str(httpx.URL(url)) for url in urls)
+    logging.getLogger("httpx").addFilter(_is_not_ours)
+
+
+def _is_not_ours(record: logging.LogRecord) -> bool:
+    arguments = record.args if isinstance(record.args, tuple) else ()
+    return not any(str(each) in _HUSHED for each in arguments)
