@@ -6,32 +6,55 @@ of functions that take its connection, and `record` writes what the rules decide
 
 from __future__ import annotations
 
-from signaling.store import accounts, bans, blocks, follows, outbox, plans, spaces, stage
+from signaling.store import (
+    accounts,
+    audit,
+    bans,
+    blocks,
+    follows,
+    invites,
+    notes,
+    outbox,
+    pins,
+    plans,
+    posts,
+    reports,
+    spaces,
+    stage,
+)
 from signaling.store.accounts import Account
+from signaling.store.audit import AuditEntry
 from signaling.store.engine import Store
 from signaling.store.errors import StoreError
 from signaling.store.outbox import Outgoing
-from signaling.store.pages import Person
 from signaling.store.plans import Listed
 from signaling.store.record import is_durable, record
+from signaling.store.reports import StoredReport
 from signaling.store.spaces import StoredSpace
 
 __all__ = [
     "Account",
+    "AuditEntry",
     "Listed",
     "Outgoing",
-    "Person",
     "Store",
     "StoreError",
+    "StoredReport",
     "StoredSpace",
     "accounts",
+    "audit",
     "bans",
     "blocks",
     "follows",
+    "invites",
     "is_durable",
+    "notes",
     "outbox",
+    "pins",
     "plans",
+    "posts",
     "record",
+    "reports",
     "spaces",
     "stage",
 ]

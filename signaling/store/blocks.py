@@ -5,8 +5,9 @@ from __future__ import annotations
 from sqlalchemy import delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from signaling.rules import Person
 from signaling.store import accounts, follows
-from signaling.store.pages import Person, person_page
+from signaling.store.pages import person_page
 from signaling.store.tables import accounts as accounts_table
 from signaling.store.tables import blocks as edges
 

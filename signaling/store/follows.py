@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from signaling.rules import Person
 from signaling.store import accounts
-from signaling.store.pages import Person, chunks, person_page
+from signaling.store.pages import chunks, person_page
 from signaling.store.tables import accounts as accounts_table
 from signaling.store.tables import follows as edges
 

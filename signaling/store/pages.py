@@ -5,20 +5,16 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Any, Final
 
+from sqlalchemy import Column, Select
+
+from signaling.rules import Person
 from signaling.store.errors import StoreError
 
 # Values in one query; PostgreSQL takes 32,767 and SQLite as many.
 CHUNK: Final = 1_000
 _CURSOR_BYTES = 8 + 16
-
-
-class Person(NamedTuple):
-    """A person in a page, by user id."""
-
-    user: str
-    name: str
 
 
 def pack_cursor(at_us: int, space: bytes) -> bytes:
@@ -42,6 +38,13 @@ def person_page(found: list[Person], limit: int) -> tuple[list[Person], str]:
     if len(found) <= limit:
         return found, ""
     return found[:limit], found[limit - 1].user
+
+
+def numbered_page(query: Select[Any], number: Column[int], before: int, limit: int) -> Select[Any]:
+    """The query for `limit` + 1 rows with numbers below `before` (0: all), the latest first."""
+    if before:
+        query = query.where(number < before)
+    return query.order_by(number.desc()).limit(limit + 1)
 
 
 def chunks(values: Iterable[str]) -> Iterator[list[str]]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from signaling.rules import Person
 from signaling.store import accounts, spaces
 from signaling.store.errors import StoreError
-from signaling.store.pages import Person, chunks, pack_cursor, parse_cursor, person_page
+from signaling.store.pages import chunks, pack_cursor, parse_cursor, person_page
 from signaling.store.spaces import StoredSpace
 from signaling.store.tables import accounts as accounts_table
 from signaling.store.tables import follows, reminders

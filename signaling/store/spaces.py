@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from signaling.store import accounts
 from signaling.store.errors import StoreError
 from signaling.store.pages import folded, pack_cursor, parse_cursor
-from signaling.store.tables import asks, invites, links, space_topics, spaces, spoke, stage
+from signaling.store.tables import asks, invites, links, pins, space_topics, spaces, spoke, stage
 
 # What is of no use once a Space has ended.
-_WHILE_LIVE = (stage, asks, spoke, invites, links)
+_WHILE_LIVE = (stage, asks, spoke, invites, links, pins)
 _ESCAPE = "\\"
 
 

@@ -1,4 +1,4 @@
-"""Who is on stage, and who asks to be."""
+"""Who is on stage, who was, and who asks to be."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from signaling.store import accounts
 from signaling.store.errors import StoreError
 from signaling.store.tables import accounts as accounts_table
 from signaling.store.tables import asks, stage
+from signaling.store.tables import spoke as spoke_table
 
 
 async def seat(connection: AsyncConnection, space: bytes, place: OnStage, now_us: int) -> None:
@@ -24,15 +25,28 @@ async def seat(connection: AsyncConnection, space: bytes, place: OnStage, now_us
             seat=place.seat,
             role=int(place.role),
             muted=int(place.muted),
+            held=int(place.held),
+            volume_pct=place.volume_pct,
             since_us=now_us,
         )
     )
 
 
-async def set_muted(connection: AsyncConnection, space: bytes, user: str, muted: bool) -> None:
-    """Someone on stage is muted or not. StoreError inconsistent where they are not there."""
+async def change(
+    connection: AsyncConnection,
+    space: bytes,
+    user: str,
+    *,
+    role: Role,
+    muted: bool,
+    held: bool,
+    volume_pct: int,
+) -> None:
+    """Someone on stage is this from now on. StoreError inconsistent where they are not there."""
     found = await connection.execute(
-        update(stage).where(stage.c.space == space, stage.c.user == user).values(muted=int(muted))
+        update(stage)
+        .where(stage.c.space == space, stage.c.user == user)
+        .values(role=int(role), muted=int(muted), held=int(held), volume_pct=volume_pct)
     )
     _expect_one(found, f"{user!r} is not on stage")
 
@@ -44,15 +58,39 @@ async def unseat(connection: AsyncConnection, space: bytes, user: str) -> None:
 
 
 async def on_stage(connection: AsyncConnection, space: bytes) -> list[OnStage]:
-    """Everyone on stage, the host first, then in the order of coming up."""
+    """Everyone on stage in the order of coming up; a lost connection is not known here."""
     query = (
         select(stage, accounts_table.c.name)
         .join(accounts_table, accounts_table.c.user == stage.c.user)
         .where(stage.c.space == space)
-        .order_by(stage.c.role.desc(), stage.c.since_us, stage.c.seat)
+        .order_by(stage.c.since_us, stage.c.seat)
     )
     rows = await connection.execute(query)
-    return [OnStage(row.seat, row.user, row.name, Role(row.role), bool(row.muted)) for row in rows]
+    return [
+        OnStage(
+            row.seat,
+            row.user,
+            row.name,
+            Role(row.role),
+            bool(row.muted),
+            bool(row.held),
+            row.volume_pct,
+        )
+        for row in rows
+    ]
+
+
+async def spoke(connection: AsyncConnection, space: bytes, user: str, now_us: int) -> None:
+    """Someone was on stage: in a fair queue they stand behind those who were not. Once is enough."""
+    if user not in await who_spoke(connection, space):
+        await accounts.ensure(connection, user, "", now_us)
+        await connection.execute(insert(spoke_table).values(space=space, user=user))
+
+
+async def who_spoke(connection: AsyncConnection, space: bytes) -> frozenset[str]:
+    """Everyone who was on stage."""
+    query = select(spoke_table.c.user).where(spoke_table.c.space == space)
+    return frozenset((await connection.execute(query)).scalars())
 
 
 async def ask(connection: AsyncConnection, space: bytes, waiting: Waiting, now_us: int) -> None:

@@ -263,9 +263,9 @@ reports = Table(
     Column("reason", String(64), nullable=False),
     Column("text", Text, nullable=False),
     Column("at_us", BigInteger, nullable=False),
-    # Evidence: what the Space was called and who was there, JSON [[user, name, role], …].
+    # What the Space was called, and who was on stage and inside, as JSON.
     Column("title", String(1000), nullable=False),
-    Column("roster", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
     Index("ix_reports_space_report", "space", "report"),
 )
 

@@ -231,7 +231,7 @@ def test_what_does_not_fit_the_store_is_told(told: Told) -> None:
         await open_one(connection, SPACE, "ann")
         for attempt in (
             stage.unseat(connection, SPACE, "bob"),
-            stage.set_muted(connection, SPACE, "bob", True),
+            stage.change(connection, SPACE, "bob", role=Role.SPEAKER, muted=True, held=False, volume_pct=100),
             stage.close_ask(connection, SPACE, "bob"),
         ):
             with pytest.raises(StoreError, match="0 rows where 1 is right") as caught:

@@ -193,7 +193,7 @@ def _records() -> None:
         sa.Column("report", _COUNTING, nullable=False),
         sa.Column("space", sa.LargeBinary(16), nullable=False),
         *(_text("by"), _text("target"), _text("reason"), _text("text", None), _number("at_us")),
-        *(_text("title", 1000), _text("roster", None)),
+        *(_text("title", 1000), _text("evidence", None)),
         sa.PrimaryKeyConstraint("report", name="pk_reports"),
         sa.ForeignKeyConstraint(["space"], ["spaces.space"], name="fk_reports_space"),
     )
