@@ -59,7 +59,17 @@ from signaling.rules.grants import TABLE
 from signaling.rules.graph import NOBODY_KNOWN, Graph, KnownGraph
 from signaling.rules.limits import SpaceLimits
 from signaling.rules.links import DIGEST_BYTES, redeem, share_speaker, unshare
-from signaling.rules.order import change_settings, mute, mute_all, oversee, remove, set_volume, unban, unmute
+from signaling.rules.order import (
+    change_settings,
+    mute,
+    mute_all,
+    oversee,
+    remove,
+    set_volume,
+    shut_out,
+    unban,
+    unmute,
+)
 from signaling.rules.parts import (
     Absence,
     Invitation,
@@ -203,6 +213,7 @@ __all__ = [
     "returned",
     "set_volume",
     "share_speaker",
+    "shut_out",
     "unban",
     "uninvite",
     "unmute",

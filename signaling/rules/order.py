@@ -123,6 +123,20 @@ def remove(
     return change.outcome()
 
 
+def shut_out(state: SpaceState, user: str, now_us: int) -> Outcome:
+    """The host has blocked `user` from outside this Space: out as by `remove`. There is no ban beside the
+    block, which the doors ask for themselves.
+
+    A fact, not an act: for who is not here, and for those whose Space it is, there is nothing to change.
+    """
+    if not state.is_live or user in state.owners or not state.is_known(user):
+        return Outcome(state)
+    change = Change(state)
+    change.go(user, "removed", fx.Removed(user, "removed"))
+    drop_links_of(change, user)
+    return change.outcome()
+
+
 def unban(state: SpaceState, actor: str, target: str, now_us: int) -> Outcome | Refused:
     """A host lets somebody who was banned come back to this Space; a block of the host's stays.
 

@@ -36,7 +36,10 @@ class Counts:
     spaces_opened: int = 0
     spaces_ended: int = 0
     joins: int = 0
+    resumed: int = 0  # came back after a lost connection, and were told what they missed
+    resumed_afresh: int = 0  # came back, and took a snapshot: what they missed was forgotten
     kicks: int = 0
+    people_reported: int = 0
     replaced: int = 0
     events: int = 0  # messages that one event became, one for each person it went to
     happenings: int = 0  # handed to on_event

@@ -66,7 +66,9 @@ class FrontDesk:
         self._limits = _welcome_limits(around.limits)
         self._takers: Mapping[type[wire.Request], Callable[[Session, Any], None]] = {
             wire.Renew: self._renew,
-            wire.Join: self._join,
+            wire.Join: self._enter,
+            wire.Resume: self._enter,
+            wire.Oversee: self._enter,
         }
         self._handlers = {kind: handler for part in parts for kind, handler in part.handlers.items()}
 
@@ -159,9 +161,9 @@ class FrontDesk:
         session.renewed(self._authority.member(identity, before.name, self._now_us()))
         session.reply(wire.Ok(request.id))
 
-    def _join(self, session: Session, request: wire.Join) -> None:
-        actor = self._directory.get(request.space)
-        if session.place is not None and session.place.actor is not actor:
+    def _enter(self, session: Session, request: wire.Join | wire.Resume | wire.Oversee) -> None:
+        actor, oversees = self._directory.get(request.space), isinstance(request, wire.Oversee)
+        if session.place is not None and session.place.actor is not actor and not oversees:
             session.refuse(ErrorCode.already_in_space, "you are in another Space, one is the limit; leave it")
         elif actor is None or not self._directory.is_open:
             refuse(session, rules.no_such_space(request.space))

@@ -1,38 +1,50 @@
-"""Hall: the live side of one Space: who is inside over which connection, the room, and what they are told."""
+"""Hall: the live side of one Space: who is inside over which connection, the room, and what each is told."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
+from signaling import rules
 from signaling.media import MediaRoom
 from signaling.protocol import CloseCode
 from signaling.protocol import messages as wire
-from signaling.protocol.wire import encode
-from signaling.rules import (
-    AudienceChanged,
-    Effect,
-    Ended,
-    Entered,
-    Left,
-    QueueChanged,
-    Removed,
-    RoleChanged,
-    SeatAdded,
-    SeatChanged,
-    SeatRemoved,
-    SpaceState,
-    StageChanged,
-)
+from signaling.rules import Effect, SpaceState
 from signaling.server.counts import Counts
 from signaling.server.events import Bulletin, News
+from signaling.server.herald import Herald
 from signaling.server.place import Place
-from signaling.server.rows import queue_rows, stage_rows
+from signaling.server.rows import note_row, post_row
 from signaling.server.session import Session
+from signaling.server.whereabouts import Whereabouts
 from spacecore.errors import SpacecoreError
 
-__all__ = ["Hall"]
+__all__ = ["Hall", "Step"]
 
 log = logging.getLogger(__name__)
+
+_US_MS = 1_000
+_NEWS = {
+    rules.SettingsChanged: News.SETTINGS,
+    rules.StageChanged: News.STAGE,
+    rules.QueueChanged: News.QUEUE,
+    rules.PinsChanged: News.PINS,
+    rules.AudienceChanged: News.AUDIENCE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change while it is carried out: the Space before and after it, when, and whose snapshot follows.
+
+    `arriving` is told nothing by the way: their snapshot, or what they missed, says it all.
+    """
+
+    before: SpaceState
+    after: SpaceState
+    now_us: int
+    arriving: str = ""
 
 
 class Hall:
@@ -41,15 +53,19 @@ class Hall:
     Nothing here decides or awaits. One actor owns it.
     """
 
-    __slots__ = ("_counts", "_members", "bulletin", "last_removal", "room")
+    __slots__ = ("_counts", "_members", "_overseers", "_whereabouts", "herald", "last_removal", "room")
 
-    def __init__(self, room: MediaRoom, bulletin: Bulletin, counts: Counts) -> None:
+    def __init__(
+        self, room: MediaRoom, bulletin: Bulletin, counts: Counts, whereabouts: Whereabouts | None = None
+    ) -> None:
         self.room = room
-        self.bulletin = bulletin
+        self.herald = Herald(bulletin)
         self.last_removal = 0
         """The mixer's serial of the last seat that was taken out."""
         self._counts = counts
+        self._whereabouts = Whereabouts(counts) if whereabouts is None else whereabouts
         self._members: dict[str, Session] = {}
+        self._overseers: dict[int, Session] = {}
 
     def __len__(self) -> int:
         return len(self._members)
@@ -59,53 +75,65 @@ class Hall:
         return self._members.get(user)
 
     def enter(self, user: str, session: Session, place: Place) -> None:
-        """`user` is inside over `session` from now on; a connection they had before is closed as replaced."""
-        before = self._members.get(user)
-        if before is not None and before is not session:
-            self._counts.replaced += 1
-            before.place = None
-            before.close(CloseCode.replaced, "you joined this Space over a newer connection")
+        """`user` is inside over `session` from now on; a connection they had anywhere before is closed."""
         self._members[user] = session
         session.place = place
+        self._whereabouts.entered(user, session)
         self.room.enter(user, session)
         if place.seat is not None:
             self.room.seat(user, place.seat)
 
-    def carry(self, effect: Effect) -> None:
+    def oversee(self, session: Session, place: Place) -> None:
+        """A service is told the events over `session` from now on; it hears nothing and counts as nobody."""
+        session.place = place
+        self._overseers[session.number] = session
+
+    def dismiss(self, session: Session) -> bool:
+        """A service oversees over `session` no more; False if it did not."""
+        found = self._overseers.pop(session.number, None)
+        if found is not None:
+            found.place = None
+        return found is not None
+
+    def carry(self, effect: Effect, step: Step) -> None:
         """Carry out one effect; Entered is `enter`, and what is only for the store is passed over."""
+        news = _NEWS.get(type(effect))
+        if news is not None:
+            self.herald.mark(news)
+            return
         match effect:
-            case Left():
+            case rules.Left():
                 self._leave(effect.user)
-            case Removed():
+            case rules.Removed():
                 self._remove(effect)
-            case SeatAdded():
+            case rules.SeatAdded():
                 self._add_seat(effect)
-            case SeatChanged(mixed=True):
-                self._mute(effect)
-            case SeatRemoved():
+            case rules.SeatChanged():
+                self._change_seat(effect, step)
+            case rules.SeatRemoved():
                 self._remove_seat(effect)
-            case RoleChanged():
-                self._tell(effect)
-            case StageChanged():
-                self.bulletin.mark(News.STAGE)
-            case QueueChanged():
-                self.bulletin.mark(News.QUEUE)
-            case AudienceChanged():
-                self.bulletin.mark(News.AUDIENCE)
-            case Ended():
+            case rules.Ended():
                 self._end(effect.reason)
-            case Entered():
+            case rules.Entered():
                 raise ValueError(f"{effect.user!r} enters over a session; call enter with it")
             case _:
-                pass
+                self._pass_on(effect, step)
 
     def push(self, now_us: int, state: SpaceState) -> int | None:
         """Push what is due, each event encoded once; returns when more is due, or None."""
         people = len(self._members)
-        for news in self.bulletin.take(now_us, people):
-            serial = self.bulletin.next_serial()
-            self._broadcast(_event(news, serial, state))
-        return self.bulletin.due_us(people)
+        told = self.herald.take(now_us, people, state)
+        if told:
+            self._send(b"".join(told), len(told))
+        return self.herald.due_us(people)
+
+    def invited(self, user: str, state: SpaceState, now_us: int) -> wire.Invited | None:
+        """What tells `user` of their open invitation, or None without one."""
+        invitation = state.invites.get(user)
+        if invitation is None:
+            return None
+        left_ms = max(1, (invitation.expires_us - now_us) // _US_MS)
+        return wire.Invited(self.herald.serial, invitation.by, _name(state, invitation.by), left_ms)
 
     # One effect each
 
@@ -113,20 +141,21 @@ class Hall:
         self.room.leave(user)
         session = self._members.pop(user, None)
         if session is not None:
+            self._whereabouts.left(user, session)
             session.place = None
         return session
 
-    def _remove(self, effect: Removed) -> None:
+    def _remove(self, effect: rules.Removed) -> None:
         session = self._leave(effect.user)
         self._counts.kicks += 1
         if session is not None:
-            session.send(wire.Removed(self.bulletin.serial, effect.reason))
-            session.close(CloseCode.removed, "the host removed you from the Space")
+            session.send(wire.Removed(self.herald.serial, effect.reason))
+            session.close(CloseCode.removed, "a host removed you from the Space")
 
-    def _add_seat(self, effect: SeatAdded) -> None:
+    def _add_seat(self, effect: rules.SeatAdded) -> None:
         session = self._members.get(effect.user)
         try:
-            self.room.add_seat(effect.seat, muted=effect.muted)
+            self.room.add_seat(effect.seat, muted=effect.muted, volume_pct=effect.volume_pct)
         except SpacecoreError as error:
             self._failed(f"seat {effect.seat} cannot be added", error)
             # They would speak and not be heard: a new connection is another chance.
@@ -137,16 +166,22 @@ class Hall:
             session.place.seat, session.place.muted = effect.seat, effect.muted
             self.room.seat(effect.user, effect.seat)
 
-    def _mute(self, effect: SeatChanged) -> None:
+    def _change_seat(self, effect: rules.SeatChanged, step: Step) -> None:
+        if not effect.mixed:
+            return
         session = self._members.get(effect.user)
         if session is not None and session.place is not None:
             session.place.muted = effect.muted
+        before = step.before.on_stage.get(effect.user)
         try:
-            self.room.mute(effect.seat, effect.muted)
+            if before is None or before.muted != effect.muted:
+                self.room.mute(effect.seat, effect.muted)
+            if before is None or before.volume_pct != effect.volume_pct:
+                self.room.set_volume(effect.seat, effect.volume_pct)
         except SpacecoreError as error:
-            self._failed(f"seat {effect.seat} cannot be muted", error)
+            self._failed(f"seat {effect.seat} cannot be muted or made louder", error)
 
-    def _remove_seat(self, effect: SeatRemoved) -> None:
+    def _remove_seat(self, effect: rules.SeatRemoved) -> None:
         session = self._members.get(effect.user)
         if session is not None and session.place is not None:
             session.place.seat, session.place.muted = None, False
@@ -156,36 +191,78 @@ class Hall:
         except SpacecoreError as error:
             self._failed(f"seat {effect.seat} cannot be removed", error)
 
-    def _tell(self, effect: RoleChanged) -> None:
-        session = self._members.get(effect.user)
-        if session is not None:
-            serial = self.bulletin.serial
-            session.send(wire.You(serial, int(effect.role), effect.seat, effect.muted))
+    def _pass_on(self, effect: Effect, step: Step) -> None:
+        """What was said to all."""
+        match effect:
+            case rules.Posted(post):
+                self.herald.say(lambda serial: wire.PostAdded(serial, post_row(post)))
+            case rules.PostGone(number):
+                self.herald.say(lambda serial: wire.PostDeleted(serial, number))
+            case rules.Reacted():
+                self.herald.react(effect.reaction, step.now_us)
+            case rules.Reported():
+                self._counts.people_reported += 1
+            case _:
+                self._whisper(effect, step)
+
+    def _whisper(self, effect: Effect, step: Step) -> None:
+        """Private events: they repeat the last serial."""
+        serial = self.herald.serial
+        match effect:
+            case rules.RoleChanged(user, role, seat, muted):
+                self._tell([user], wire.You(serial, int(role), seat, muted), step)
+            case rules.InviteAdded(invitation):
+                self._tell([invitation.user], self.invited(invitation.user, step.after, step.now_us), step)
+            case rules.InviteClosed(user, "accepted" | "refused" as how):
+                self._tell(_hosts(step.after), wire.Answered(serial, user, how == "accepted"), step)
+            case rules.InviteClosed(user, "withdrawn" | "lapsed"):
+                by = step.before.invites[user].by if user in step.before.invites else step.after.host
+                self._tell([user], wire.Invited(serial, by, _name(step.after, by), 0), step)
+            case rules.NoteAdded(note):
+                self._tell(_hosts(step.after), wire.Noted(serial, note_row(note)), step)
+            case _:
+                pass
 
     def _end(self, reason: str) -> None:
-        members, self._members = self._members, {}
+        everybody = list(self._everybody())
+        data = self.herald.number(lambda serial: wire.Ended(serial, reason))
+        for user, session in self._members.items():
+            self._whereabouts.left(user, session)
+        self._members, self._overseers = {}, {}
         self.room.close()
-        data = encode(wire.Ended(self.bulletin.next_serial(), reason))
-        self._counts.events += len(members)
-        for session in members.values():
+        self._counts.events += len(everybody)
+        for session in everybody:
             session.place = None
             session.send_bytes(data)
 
-    def _broadcast(self, message: wire.FromServer) -> None:
-        data = encode(message)
-        self._counts.events += len(self._members)
+    # Telling
+
+    def _tell(self, users: Iterable[str], message: wire.Event | None, step: Step) -> None:
+        for user in users:
+            session = self._members.get(user)
+            if session is not None and message is not None and user != step.arriving:
+                session.send(message)
+
+    def _send(self, data: bytes, events: int) -> None:
         # A copy: whoever is too slow is closed while we send.
-        for session in list(self._members.values()):
+        everybody = list(self._everybody())
+        self._counts.events += events * len(everybody)
+        for session in everybody:
             session.send_bytes(data)
+
+    def _everybody(self) -> Iterator[Session]:
+        yield from self._members.values()
+        yield from self._overseers.values()
 
     def _failed(self, what: str, error: SpacecoreError) -> None:
         self._counts.media_failures += 1
         log.error("%s: %s (%s)", what, error, error.code)
 
 
-def _event(news: News, serial: int, state: SpaceState) -> wire.FromServer:
-    if news is News.STAGE:
-        return wire.Stage(serial, stage_rows(state))
-    if news is News.QUEUE:
-        return wire.Queue(serial, queue_rows(state), len(state.asks))
-    return wire.Audience(serial, state.audience_count)
+def _hosts(state: SpaceState) -> tuple[str, ...]:
+    return (state.host, *state.co_hosts)
+
+
+def _name(state: SpaceState, user: str) -> str:
+    """The name of who invites; a service, or a host who has left, goes by their id."""
+    return state.name_of(user) if state.is_known(user) else user[: rules.NAME_CHARS]

@@ -10,6 +10,7 @@ from signaling.media import Rooms
 from signaling.server.counts import Counts
 from signaling.server.events import Bulletin
 from signaling.server.hall import Hall
+from signaling.server.whereabouts import Whereabouts
 from spacecore import Space
 
 __all__ = ["halls"]
@@ -18,6 +19,8 @@ __all__ = ["halls"]
 def halls(config: ServerConfig, rooms: Callable[[], Rooms[Any]], counts: Counts) -> Callable[[bytes], Hall]:
     """A maker of halls. `rooms` is asked each time: which plane carries audio is known late."""
     media, limits = config.media, config.limits
+
+    whereabouts = Whereabouts(counts)
 
     def make(space: bytes) -> Hall:
         engine = Space(
@@ -28,6 +31,6 @@ def halls(config: ServerConfig, rooms: Callable[[], Rooms[Any]], counts: Counts)
             keep_alive_ms=media.keep_alive_ms,
         )
         bulletin = Bulletin(limits.push_interval_ms * 1_000, limits.audience_messages_per_s)
-        return Hall(rooms().open(space, engine), bulletin, counts)
+        return Hall(rooms().open(space, engine), bulletin, counts, whereabouts)
 
     return make

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from signaling.rules import Effect, Ended
 from signaling.server.announcer import Announcement, Announcer
-from signaling.store import Store, accounts, record, spaces
+from signaling.store import Store, accounts, bans, record, spaces
 
 __all__ = ["StoreRecords"]
 
@@ -37,6 +37,11 @@ class StoreRecords:
             await record(connection, space, effects, self._wall_us())
             await announcement.write(connection)
         announcement.told()
+
+    async def is_banned(self, space: bytes, user: str) -> bool:
+        """Whether `user` may not come back to this Space. Raises as `write`."""
+        async with self._store.transaction() as connection:
+            return await bans.is_banned(connection, space, user)
 
     async def register(self, user: str, name: str) -> None:
         """Make an account. Raises as `write`."""

@@ -2,32 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from signaling.protocol.messages import Joined, People, Person, StageSeat
+from msgspec import Struct
+
+from signaling.protocol.messages import (
+    Joined,
+    NoteRow,
+    People,
+    Person,
+    PinRow,
+    PostRow,
+    SpaceSettings,
+    StageSeat,
+)
 from signaling.protocol.wire import QUEUE_ROWS_BYTES, fit_rows
-from signaling.rules import Role, SpaceState
+from signaling.rules import Note, Pin, Post, Role, Settings, SpaceState
 
-__all__ = ["joined", "people_page", "queue_rows", "stage_rows"]
+__all__ = [
+    "joined",
+    "note_row",
+    "people_page",
+    "pin_rows",
+    "post_row",
+    "queue_rows",
+    "settings_row",
+    "stage_rows",
+]
+
+_MS_US = 1_000
 
 
 def stage_rows(state: SpaceState) -> list[StageSeat]:
     """Everybody on stage, in order of seat."""
-    stage = sorted(state.stage())
     return [
-        StageSeat(seat, user, name, int(role), muted, held, volume_pct, absent)
-        for seat, user, name, role, muted, held, volume_pct, absent in stage
+        StageSeat(
+            place.seat,
+            place.user,
+            place.name,
+            int(place.role),
+            place.muted,
+            place.held,
+            place.volume_pct,
+            place.absent,
+        )
+        for place in sorted(state.stage())
     ]
 
 
-def queue_rows(state: SpaceState, beside: Sequence[StageSeat] = ()) -> list[Person]:
-    """Who asks to speak, first come first, as many as fit, also beside a stage."""
+def queue_rows(state: SpaceState, beside: Sequence[Struct] = ()) -> list[Person]:
+    """Who asks to speak, in the order of places, as many as fit, also beside a stage."""
     return fit_rows([Person(user, name) for user, name in state.queue()], QUEUE_ROWS_BYTES, beside=beside)
 
 
+def settings_row(settings: Settings) -> SpaceSettings:
+    """What hosts set."""
+    return SpaceSettings(
+        settings.title,
+        list(settings.topics),
+        int(settings.who_may_speak),
+        int(settings.queue_order),
+        settings.locked,
+        settings.kind,
+    )
+
+
+def pin_rows(pins: Iterable[Pin]) -> list[PinRow]:
+    """What is pinned."""
+    return [PinRow(pin.pin, pin.text, pin.user, pin.at_us // _MS_US) for pin in pins]
+
+
+def post_row(post: Post) -> PostRow:
+    """One post."""
+    return PostRow(post.post, post.user, post.name, post.text, post.at_us // _MS_US, post.reply_to)
+
+
+def note_row(note: Note) -> NoteRow:
+    """One note to the hosts."""
+    return NoteRow(note.note, note.user, note.name, note.text, note.at_us // _MS_US)
+
+
 def joined(state: SpaceState, request_id: int, user: str, serial: int) -> Joined:
-    """The Space as `user`, who is inside, finds it at event number `serial`."""
+    """The Space as `user`, who is inside or oversees it, finds it at event number `serial`."""
     stage = stage_rows(state)
+    settings = settings_row(state.settings)
+    pins = pin_rows(state.pins)
     return Joined(
         request_id,
         state.space,
@@ -36,9 +95,14 @@ def joined(state: SpaceState, request_id: int, user: str, serial: int) -> Joined
         state.seat_of(user),
         serial,
         stage,
-        queue_rows(state, beside=stage),
+        queue_rows(state, beside=[*stage, settings, *pins]),
         state.audience_count,
         len(state.asks),
+        state.host,
+        settings,
+        pins,
+        state.limits.resume_us // _MS_US,
+        user in state.invites,
     )
 
 

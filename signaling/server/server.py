@@ -22,6 +22,7 @@ from signaling.server.connection import Connection
 from signaling.server.counts import Counts
 from signaling.server.desk import FrontDesk
 from signaling.server.directory import Directory
+from signaling.server.facts import NoBonds
 from signaling.server.feed import OnEvent
 from signaling.server.halls import halls
 from signaling.server.listening import Bind, Listening
@@ -285,13 +286,20 @@ class Server:
             wall_us=self._wall_us,
             alarms=self._turns.alarms,
             records=records,
+            bonds=NoBonds(),
             counts=self._counts,
             limits=self.config.limits,
             spawn=self._spawn,
             random_bytes=self._random_bytes,
+            address=self._public_address,
             talk=self.config.talk,
             rates=rates_of(self.config.talk),
         )
+
+    def _public_address(self) -> str:
+        """Where links say that this server is."""
+        host, port = self.address[:2]
+        return self.config.listen.public or (f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}")
 
     def _wall_us(self) -> int:
         return int(self._wall_clock() * _SECOND_US)

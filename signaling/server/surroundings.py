@@ -11,6 +11,7 @@ from signaling.rules import Effect
 from signaling.rules.rates import Rate, RateKind, Rates
 from signaling.server.alarms import Alarms
 from signaling.server.counts import Counts
+from signaling.server.facts import Bonds, History
 
 if TYPE_CHECKING:
     from signaling.server.actor import SpaceActor
@@ -20,7 +21,7 @@ __all__ = ["Observer", "Records", "Surroundings", "rates_of"]
 _MS_US = 1_000
 
 
-class Records(Protocol):
+class Records(History, Protocol):
     """The durable side of a Space. A write is whole or not at all; it raises if nothing was written."""
 
     async def write(self, space: bytes, effects: Sequence[Effect]) -> None: ...
@@ -40,18 +41,21 @@ class Surroundings:
     """One for the whole server.
 
     `clock_us` is monotonic, `wall_us` counts from the epoch. `spawn` runs a coroutine beside us, with an
-    error boundary of its own; `random_bytes` gives ids and secrets. `rates` counts what each person does, in
-    whichever Space. `observers` may be added to until the first Space opens.
+    error boundary of its own; `random_bytes` gives ids and secrets. `bonds` knows who follows and blocks
+    whom. `rates` counts what each person does, in whichever Space. `address` is the `host:port` that links
+    name. `observers` may be added to until the first Space opens.
     """
 
     clock_us: Callable[[], int]
     wall_us: Callable[[], int]
     alarms: Alarms
     records: Records
+    bonds: Bonds
     counts: Counts
     limits: LimitsConfig
     spawn: Callable[[Coroutine[Any, Any, None]], None]
     random_bytes: Callable[[int], bytes]
+    address: Callable[[], str]
     talk: TalkConfig = field(default_factory=TalkConfig)
     rates: Rates = field(default_factory=Rates)
     observers: list[Observer] = field(default_factory=list)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 from signaling.config import LimitsConfig, TalkConfig
 from signaling.media import PlainRoom
 from signaling.protocol import Framer, decode_from_server, encode
 from signaling.protocol import messages as wire
-from signaling.rules import Effect
 from signaling.server.alarms import Alarms
 from signaling.server.counts import Counts
 from signaling.server.desk import FrontDesk
@@ -20,10 +18,10 @@ from signaling.server.directory import Directory
 from signaling.server.events import Bulletin
 from signaling.server.hall import Hall
 from signaling.server.opening import Openings
-from signaling.server.session import Member, Session
+from signaling.server.session import Session
 from signaling.server.surroundings import Surroundings, rates_of
-from signaling.tokens import Identity, TokenError
-from spacecore.errors import SeatError
+from signaling.server.whereabouts import Whereabouts
+from tests.signaling.server_fakes import FakeAuthority, FakeBonds, FakeEngine, FakeRecords
 
 TICK_US = 20_000
 WALL_US = 1_700_000_000_000_000
@@ -59,97 +57,6 @@ class FakePeer:
         taken = [message for message in self.got if kind is None or isinstance(message, kind)]
         self.got = [message for message in self.got if message not in taken]
         return taken
-
-
-class FakeEngine:
-    """A `spacecore.Space` that remembers what it was asked, and mixes nothing unless told to."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[Any, ...]] = []
-        self.serial = 0
-        self.seats: set[int] = set()
-        self.packets: tuple[tuple[int, bytes], ...] = ()
-        self.excluded: frozenset[int] = frozenset()
-        self.fails: str | None = None
-
-    def _ask(self, *what: Any) -> int:
-        if self.fails == what[0]:
-            raise SeatError("ring_full", "the fake was told to refuse")
-        self.asked.append(what)
-        self.serial += 1
-        return self.serial
-
-    def add_seat(self, seat: int) -> int:
-        serial = self._ask("add", seat)
-        self.seats.add(seat)
-        return serial
-
-    def remove_seat(self, seat: int) -> int:
-        if seat not in self.seats:
-            raise SeatError("no_such_seat", "there is none")
-        self.seats.discard(seat)
-        return self._ask("remove", seat)
-
-    def mute(self, seat: int, muted: bool = True) -> int:
-        return self._ask("mute", seat, muted)
-
-    def set_gain(self, seat: int, gain_db: float) -> int:
-        return self._ask("gain", seat, gain_db)
-
-    def put(self, seat: int, datagram: bytes, now_us: int) -> str:
-        self.asked.append(("put", seat, datagram))
-        return "ok"
-
-    def tick(self, now_us: int) -> Any:
-        packets, self.packets = self.packets, ()
-        return SimpleNamespace(packets=packets, excluded=self.excluded, applied=self.serial)
-
-
-class FakeRecords:
-    """A store that keeps effects in a list, fails on demand, and can be made to wait."""
-
-    def __init__(self) -> None:
-        self.written: list[Effect] = []
-        self.users: list[str] = []
-        self.fails: Exception | None = None
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def write(self, space: bytes, effects: Sequence[Effect]) -> None:
-        await self.gate.wait()
-        if self.fails is not None:
-            raise self.fails
-        self.written += effects
-
-    async def register(self, user: str, name: str) -> None:
-        await self.gate.wait()
-        if self.fails is not None:
-            raise self.fails
-        self.users.append(user)
-
-
-@dataclass
-class FakeAuthority:
-    """A token is `user`, `user/Name` or `user/Name/lifetime_s`; `bad` and `old` are refused."""
-
-    registers: bool = True
-
-    def identify(self, token: str, *, subject: str | None = None) -> Identity:
-        user, _, rest = token.partition("/")
-        name, _, lifetime_s = rest.partition("/")
-        if user in ("", "bad"):
-            raise TokenError("bad_token", "The token is not readable.")
-        if user == "old":
-            raise TokenError("token_expired", "The token expired.")
-        if subject is not None and user != subject:
-            raise TokenError("wrong_subject", "The token is for another.")
-        return Identity(user, name or user, int(lifetime_s or 3600))
-
-    def member(self, identity: Identity, name: str, now_us: int) -> Member:
-        return Member(identity.subject, name, now_us + identity.expires_s * 1_000_000)
-
-    def mint(self, user: str, name: str) -> str:
-        return f"{user}/{name}"
 
 
 class Caller:
@@ -200,6 +107,8 @@ class World:
         self.counts = Counts()
         self.alarms = Alarms()
         self.records = FakeRecords()
+        self.bonds = FakeBonds()
+        self.whereabouts = Whereabouts(self.counts)
         self.directory = Directory(self.limits.spaces)
         self.engines: dict[bytes, FakeEngine] = {}
         self.halls: dict[bytes, Hall] = {}
@@ -212,10 +121,12 @@ class World:
             wall_us=lambda: WALL_US + self.now_us,
             alarms=self.alarms,
             records=self.records,
+            bonds=self.bonds,
             counts=self.counts,
             limits=self.limits,
             spawn=self._spawn,
             random_bytes=self._random_bytes,
+            address=lambda: "spaces.example:4433",
             talk=self.talk,
             rates=rates_of(self.talk),
         )
@@ -243,7 +154,7 @@ class World:
     def _make_hall(self, space: bytes) -> Hall:
         engine = self.engines[space] = FakeEngine()
         bulletin = Bulletin(self.limits.push_interval_ms * 1000, self.limits.audience_messages_per_s)
-        hall = Hall(PlainRoom(space, engine), bulletin, self.counts)
+        hall = Hall(PlainRoom(space, engine), bulletin, self.counts, self.whereabouts)
         self.halls[space] = hall
         return hall
 

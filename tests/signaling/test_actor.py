@@ -179,7 +179,7 @@ def test_joining_where_one_is_gives_a_fresh_snapshot_and_changes_nothing() -> No
         ann = await world.listener("ann", space)
         await world.pass_time(0.2)
         again = await ann.ask(wire.Join, space)
-        assert (again.role, again.audience, again.serial) == (0, 1, world.halls[space].bulletin.serial)
+        assert (again.role, again.audience, again.serial) == (0, 1, world.halls[space].herald.serial)
         assert (ann.peer.closed, host.peer.closed) == (None, None)
 
     tell(story)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from signaling.media import Audience, AudienceCounts, MixedFrame, PlainRoom
 from signaling.media.audience import FULL
 from spacecore import FULL as ENGINE_FULL
-from tests.signaling.server_world import FakeEngine
+from tests.signaling.server_fakes import FakeEngine
 
 SPACE = bytes(16)
 

@@ -10,7 +10,7 @@ import pytest
 from signaling.media import AudienceCounts, MixedFrame
 from signaling.media.audience import FULL
 from signaling.media.native import NativeRoom, NativeRooms
-from tests.signaling.server_world import FakeEngine
+from tests.signaling.server_fakes import FakeEngine
 
 SPACE = bytes(16)
 

@@ -91,19 +91,19 @@ def test_private_events_come_at_once_and_repeat_the_last_serial() -> None:
         ann = await world.listener("ann", space)
         await ann.ask(wire.Ask)
         await world.pass_time(0.2)
-        last = world.halls[space].bulletin.serial
+        last = world.halls[space].herald.serial
         host.send(wire.Admit, "ann")
         await world.settle()
         assert ann.peer.take(wire.You) == [wire.You(last, 1, 1, False)]
         world.tick(10)
         await world.settle()
-        last = world.halls[space].bulletin.serial
+        last = world.halls[space].herald.serial
         host.send(wire.Mute, "ann")
         await world.settle()
         assert ann.peer.take(wire.You) == [wire.You(last, 1, 1, True)]
         world.tick(10)
         await world.settle()
-        last = world.halls[space].bulletin.serial
+        last = world.halls[space].herald.serial
         host.send(wire.Remove, "ann")
         await world.settle()
         assert ann.peer.take(wire.Removed) == [wire.Removed(last, "removed")]

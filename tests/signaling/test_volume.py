@@ -6,7 +6,7 @@ import pytest
 
 from signaling.media import PlainRoom, gain_db
 from spacecore.errors import SeatError
-from tests.signaling.server_world import FakeEngine
+from tests.signaling.server_fakes import FakeEngine
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,127 @@
+"""What has to be known from outside a Space before a request can be decided, asked before its turn comes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from signaling.protocol import messages as wire
+from signaling.rules import KnownGraph, Refused, SpaceState, SpeakPolicy
+
+log = logging.getLogger(__name__)
+
+_RETRY_MS = 1_000
+
+__all__ = ["NOTHING_ASKED", "Bonds", "Facts", "History", "NoBonds", "Question", "ask", "questions"]
+
+
+class Question(NamedTuple):
+    """`what` about whom: blocked or follows (first, second), or banned (first)."""
+
+    what: str
+    first: str
+    second: str = ""
+
+
+class Bonds(Protocol):
+    """Who follows and blocks whom, whoever keeps it."""
+
+    async def follows(self, follower: str, followed: str) -> bool: ...
+
+    async def blocked(self, blocker: str, user: str) -> bool: ...
+
+
+class NoBonds:
+    """Nobody follows or blocks anybody."""
+
+    async def follows(self, follower: str, followed: str) -> bool:
+        """As Bonds says."""
+        return False
+
+    async def blocked(self, blocker: str, user: str) -> bool:
+        """As Bonds says."""
+        return False
+
+
+class History(Protocol):
+    """What the store knows of a Space and its actor does not keep, or keeps as well."""
+
+    async def is_banned(self, space: bytes, user: str) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The answers. `graph` is what the rules read of them."""
+
+    answers: Mapping[Question, Any] = field(default_factory=dict)
+
+    @property
+    def graph(self) -> KnownGraph:
+        """Who follows and blocks whom, of those that were asked about."""
+        held = [question for question, answer in self.answers.items() if answer is True]
+        return KnownGraph(
+            edges=frozenset((fact.first, fact.second) for fact in held if fact.what == "follows"),
+            blocks=frozenset((fact.first, fact.second) for fact in held if fact.what == "blocked"),
+        )
+
+    def is_banned(self, user: str) -> bool:
+        """Whether the store has a ban."""
+        return self.answers.get(Question("banned", user)) is True
+
+    def cover(self, asked: Collection[Question]) -> bool:
+        """Whether all of these were asked."""
+        return all(question in self.answers for question in asked)
+
+
+NOTHING_ASKED = Facts()
+
+
+def questions(state: SpaceState, user: str, request: wire.Request) -> tuple[Question, ...]:
+    """What must be known before this request of `user` can be decided in this state."""
+    find = _QUESTIONS.get(type(request))
+    return () if find is None else find(state, user, request)
+
+
+async def ask(asked: Collection[Question], space: bytes, bonds: Bonds, history: History) -> Facts | Refused:
+    """Ask all of it. Refused: busy, where the graph or the store does not answer."""
+    try:
+        return await _answers(asked, space, bonds, history)
+    except Exception:
+        log.exception("what a request of Space %s needs to know could not be asked", space.hex())
+        return Refused("busy", "The store did not answer and nothing was changed; try again soon.", _RETRY_MS)
+
+
+async def _answers(asked: Collection[Question], space: bytes, bonds: Bonds, history: History) -> Facts:
+    answers: dict[Question, Any] = {}
+    for question in asked:
+        match question.what:
+            case "blocked":
+                answers[question] = await bonds.blocked(question.first, question.second)
+            case "follows":
+                answers[question] = await bonds.follows(question.first, question.second)
+            case _:
+                answers[question] = await history.is_banned(space, question.first)
+    return Facts(answers)
+
+
+def _of_door(state: SpaceState, user: str) -> tuple[Question, ...]:
+    return tuple(Question("blocked", owner, user) for owner in state.owners if owner != user)
+
+
+def _of_resume(state: SpaceState, user: str) -> tuple[Question, ...]:
+    return (*_of_door(state, user), Question("banned", user))
+
+
+def _of_ask(state: SpaceState, user: str) -> tuple[Question, ...]:
+    if state.settings.who_may_speak is not SpeakPolicy.FOLLOWED:
+        return ()
+    return tuple(Question("follows", owner, user) for owner in state.owners if owner != user)
+
+
+_QUESTIONS: Mapping[type[wire.Request], Callable[[SpaceState, str, Any], tuple[Question, ...]]] = {
+    wire.Join: lambda state, user, request: _of_door(state, user),
+    wire.Resume: lambda state, user, request: _of_resume(state, user),
+    wire.Ask: lambda state, user, request: _of_ask(state, user),
+}

@@ -1,0 +1,165 @@
+"""What surrounds sessions and Spaces in tests without a store, a graph, a token key and an engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from signaling import rules
+from signaling.rules import Effect, Person
+from signaling.server.session import Member
+from signaling.tokens import Identity, TokenError
+from spacecore.errors import SeatError
+
+
+class FakeEngine:
+    """A `spacecore.Space` that remembers what it was asked, and mixes nothing unless told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self.serial = 0
+        self.seats: set[int] = set()
+        self.packets: tuple[tuple[int, bytes], ...] = ()
+        self.excluded: frozenset[int] = frozenset()
+        self.fails: str | None = None
+
+    def _ask(self, *what: Any) -> int:
+        if self.fails == what[0]:
+            raise SeatError("ring_full", "the fake was told to refuse")
+        self.asked.append(what)
+        self.serial += 1
+        return self.serial
+
+    def add_seat(self, seat: int) -> int:
+        serial = self._ask("add", seat)
+        self.seats.add(seat)
+        return serial
+
+    def remove_seat(self, seat: int) -> int:
+        if seat not in self.seats:
+            raise SeatError("no_such_seat", "there is none")
+        self.seats.discard(seat)
+        return self._ask("remove", seat)
+
+    def mute(self, seat: int, muted: bool = True) -> int:
+        return self._ask("mute", seat, muted)
+
+    def set_gain(self, seat: int, gain_db: float) -> int:
+        return self._ask("gain", seat, gain_db)
+
+    def put(self, seat: int, datagram: bytes, now_us: int) -> str:
+        self.asked.append(("put", seat, datagram))
+        return "ok"
+
+    def tick(self, now_us: int) -> Any:
+        packets, self.packets = self.packets, ()
+        return SimpleNamespace(packets=packets, excluded=self.excluded, applied=self.serial)
+
+
+class FakeRecords:
+    """A store that keeps effects in a list, fails on demand, and can be made to wait.
+
+    `gate` holds writes back, `archive` reads; what is read comes from what was written.
+    """
+
+    def __init__(self) -> None:
+        self.written: list[Effect] = []
+        self.users: list[str] = []
+        self.banned: set[str] = set()
+        self.fails: Exception | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.archive = asyncio.Event()
+        self.archive.set()
+        self.reading = 0
+        self.most_reading = 0
+
+    async def write(self, space: bytes, effects: Sequence[Effect]) -> None:
+        await self.gate.wait()
+        if self.fails is not None:
+            raise self.fails
+        self.written += effects
+
+    async def register(self, user: str, name: str) -> None:
+        await self.gate.wait()
+        if self.fails is not None:
+            raise self.fails
+        self.users.append(user)
+
+    # Reading
+
+    async def _read(self) -> None:
+        self.reading += 1
+        self.most_reading = max(self.reading, self.most_reading)
+        await self.archive.wait()
+        self.reading -= 1
+        if self.fails is not None:
+            raise self.fails
+
+    async def is_banned(self, space: bytes, user: str) -> bool:
+        await self._read()
+        lifted = any(isinstance(it, rules.Unbanned) and it.user == user for it in self.written)
+        return user in self.banned or (not lifted and any(person.user == user for person in self._bans()))
+
+    def _bans(self) -> list[Person]:
+        return [Person(it.user, it.name) for it in self.written if isinstance(it, rules.Banned)]
+
+
+@dataclass
+class FakeBonds:
+    """Who follows and blocks whom, as (one, other); `gate` makes it wait."""
+
+    edges: set[tuple[str, str]] = field(default_factory=set)
+    blocks: set[tuple[str, str]] = field(default_factory=set)
+    fails: Exception | None = None
+    asked: int = 0
+
+    def __post_init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def follows(self, follower: str, followed: str) -> bool:
+        await self._answer()
+        return (follower, followed) in self.edges
+
+    async def blocked(self, blocker: str, user: str) -> bool:
+        found = (blocker, user) in self.blocks
+        await self._answer()
+        return found
+
+    async def _answer(self) -> None:
+        self.asked += 1
+        await self.gate.wait()
+        if self.fails is not None:
+            raise self.fails
+
+
+@dataclass
+class FakeAuthority:
+    """A token is `user`, `user/Name` or `user/Name/lifetime_s`; `bad` and `old` are refused.
+
+    Whose user begins with `service` is a service.
+    """
+
+    registers: bool = True
+
+    def identify(self, token: str, *, subject: str | None = None) -> Identity:
+        user, _, rest = token.partition("/")
+        name, _, lifetime_s = rest.partition("/")
+        if user in ("", "bad"):
+            raise TokenError("bad_token", "The token is not readable.")
+        if user == "old":
+            raise TokenError("token_expired", "The token expired.")
+        if subject is not None and user != subject:
+            raise TokenError("wrong_subject", "The token is for another.")
+        return Identity(user, name or user, int(lifetime_s or 3600))
+
+    def member(self, identity: Identity, name: str, now_us: int) -> Member:
+        is_service = identity.subject.startswith("service")
+        return Member(identity.subject, name, now_us + identity.expires_s * 1_000_000, is_service)
+
+    def mint(self, user: str, name: str) -> str:
+        return f"{user}/{name}"
