@@ -13,7 +13,9 @@ from aioquic.asyncio.client import connect as quic_connect
 
 from tests.foreign.link import ClosedError, Link, NotPinnedError, configuration
 from tests.foreign.opus import Samples
-from tests.foreign.room import Room, Welcome, item
+from tests.foreign.room import NUMBERED, Room, Welcome, item
+from tests.foreign.timeline import Timeline
+from tests.foreign.verbs import Verbs
 from tests.foreign.voice import Voice
 from tests.foreign.wire import (
     Audio,
@@ -26,7 +28,7 @@ from tests.foreign.wire import (
     parse_datagram,
 )
 
-LISTENER, SPEAKER, HOST = 0, 1, 2
+LISTENER, SPEAKER, HOST, CO_HOST = 0, 1, 2, 3
 ANSWER_S = 5.0
 MAX_KEPT_EVENTS = 1000
 
@@ -40,12 +42,18 @@ class RefusedError(Exception):
         super().__init__(f"{self.code.name.lower()}: {message}")
 
 
-class ForeignClient:
-    """One connection. Requests are coroutines; `until` waits for what events bring."""
+class ForeignClient(Verbs):
+    """One connection. Requests are coroutines; `until` waits for what events bring.
+
+    `room` is the Space it is in. It is kept as `left` when the connection is lost, for another to resume.
+    """
 
     def __init__(self, link: Link) -> None:
         self.welcome: Welcome | None = None
         self.room: Room | None = None
+        self.left: Room | None = None
+        self.timeline = Timeline()
+        self.notices: list[Message] = []
         self.closed: ClosedError | None = None
         self.removed: str | None = None
         self.ended: str | None = None
@@ -56,6 +64,7 @@ class ForeignClient:
         self.link = link
         self.voice = Voice(self._send_audio)
         self._early: list[Message] = []
+        self._resuming: Room | None = None
         self._next_id = 1
         self._answers: dict[int, asyncio.Future[Message]] = {}
         self._watchers: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
@@ -80,6 +89,11 @@ class ForeignClient:
                 yield client
             finally:
                 await client._stop()
+
+    def vanish(self) -> None:
+        """As when the network is gone: nothing leaves and nothing arrives any more, and nobody was told."""
+        self.link.vanish()
+        self._over(ClosedError(None, "the network is gone"))
 
     async def _stop(self) -> None:
         self.link.stop_keep_alive()
@@ -135,34 +149,41 @@ class ForeignClient:
             self._start(self._report())
         return self.welcome
 
-    async def renew(self, token: str) -> None:
-        """Give a fresh token for the same subject."""
-        await self.request(Request.RENEW, token)
+    async def subscribe(self) -> Timeline:
+        """The bubbles, and every change of them from now on."""
+        await self.request(Request.TIMELINE, True)
+        return self.timeline
 
-    async def open(self, title: str) -> Room:
+    async def open(self, title: str, topics: list[str] | None = None) -> Room:
         """Open a Space and host it."""
         self._early = []
-        await self.request(Request.OPEN, title)
+        await self.request(Request.OPEN, title, topics or [])
         return self._in_room()
 
-    async def list_spaces(self) -> list[Message]:
-        """All live Spaces: rows of space, title, host_name, people."""
-        rows: list[Message] = []
-        after: bytes | None = None
-        while True:
-            answer = await self.request(Request.LIST, 50, after)
-            rows += answer[2]
-            after = item(answer, 3, None)
-            if after is None:
-                return rows
-
-    async def join(self, space: bytes) -> Room:
+    async def join(self, space: bytes, secret: bytes = b"") -> Room:
         """Enter a Space as a listener, or get a fresh snapshot of the one I am in."""
         self._early = []
-        answer = await self.request(Request.JOIN, space)
+        self._here(await self.request(Request.JOIN, space, secret))
+        return self._in_room()
+
+    async def join_link(self, link: str) -> Room:
+        """Enter the Space that a link names, on the server that I am connected to."""
+        path, _, secret = link.partition("?speak=")
+        return await self.join(bytes.fromhex(path.rsplit("/", 1)[1]), bytes.fromhex(secret))
+
+    async def resume(self, left: Room) -> bool:
+        """Come back into the Space that another connection lost; False where events between are missing."""
+        self._early, self._resuming = [], left
+        try:
+            answer = await self.request(Request.RESUME, left.space, left.serial)
+        finally:
+            self._resuming = None
+        self._here(answer)
+        return bool(answer[0] == Reply.RESUMED)
+
+    def _here(self, answer: Message) -> None:
         if answer[0] == Reply.ELSEWHERE:
             raise RefusedError(ErrorCode.NO_SUCH_SPACE, f"the Space is at {answer[2]}; connect there")
-        return self._in_room()
 
     def _in_room(self) -> Room:
         if self.room is None:
@@ -174,55 +195,18 @@ class ForeignClient:
         await self.request(Request.LEAVE)
         self.room = None
 
-    async def ask(self) -> None:
-        """Ask to speak."""
-        await self.request(Request.ASK)
-
-    async def admit(self, user: str) -> None:
-        """Let somebody who asked speak."""
-        await self.request(Request.ADMIT, user)
-
-    async def decline(self, user: str) -> None:
-        """Take somebody off the queue; my own id withdraws."""
-        await self.request(Request.DECLINE, user)
-
-    async def mute(self, user: str = "") -> None:
-        """Silence a voice; mine if no other is named."""
-        await self.request(Request.MUTE, user)
-
-    async def unmute(self) -> None:
-        """Speak again."""
-        await self.request(Request.UNMUTE)
-
-    async def move(self, user: str = "") -> None:
-        """Back from the stage to the listeners."""
-        await self.request(Request.MOVE, user)
-
-    async def remove(self, user: str) -> None:
-        """Remove somebody for as long as the Space lives."""
-        await self.request(Request.REMOVE, user)
-
-    async def end(self) -> None:
-        """End the Space for everybody."""
-        await self.request(Request.END)
-
-    async def people(self) -> list[Message]:
-        """Everybody in the Space: rows of user, name."""
-        rows: list[Message] = []
-        after = ""
-        while True:
-            answer = await self.request(Request.PEOPLE, after)
-            rows += answer[2]
-            after = item(answer, 3, "")
-            if not after:
-                return rows
-
     # what arrives
 
     def _message(self, message: Message) -> None:
         number, id_or_serial = message[:2]
         if number == Reply.JOINED:
             self._joined(message)
+        elif number == Reply.RESUMED and self._resuming is not None:
+            self.room = self._resuming.resumed(message)
+            self.voice.begin()
+            self.voice.uplink.restart()
+        elif number == Reply.BUBBLES:
+            self.timeline = Timeline.of(message[2])
         if number == Reply.ERROR or (isinstance(number, int) and 64 <= number <= 95):
             future = self._answers.get(id_or_serial)
             if future is not None and not future.done():
@@ -247,8 +231,14 @@ class ForeignClient:
         self.events.append(message)
         del self.events[:-MAX_KEPT_EVENTS]
         number = message[0]
-        if number in (Event.STAGE, Event.QUEUE, Event.AUDIENCE):
+        if number in NUMBERED:
             self._numbered(message)
+        elif number in (Event.BUBBLE_CHANGED, Event.BUBBLE_GONE):
+            self.timeline.apply(message)
+        elif number == Event.NOTICE:
+            self.notices.append(message)
+        elif number in (Event.INVITED, Event.NOTED, Event.ANSWERED) and self.room is not None:
+            self.room.apply_private(message)
         elif number == Event.YOU and self.room is not None:
             seat = item(message, 3, None)
             if seat != self.room.seat:
@@ -288,7 +278,7 @@ class ForeignClient:
         self._notify()
 
     def _over(self, closed: ClosedError) -> None:
-        self.closed, self.room = closed, None
+        self.closed, self.left, self.room = closed, self.room, None
         for future in self._answers.values():
             if not future.done():
                 future.set_exception(closed)

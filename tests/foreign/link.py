@@ -54,6 +54,13 @@ def _digits(fingerprint: str) -> str:
     return fingerprint.lower().removeprefix("sha256:").replace(":", "")
 
 
+class _Nowhere(asyncio.DatagramTransport):
+    """A network that loses everything."""
+
+    def sendto(self, data: Any, addr: Any = None) -> None:
+        """Lose it."""
+
+
 class Link(QuicConnectionProtocol):
     """Turns QUIC events into messages and datagrams; `on_message`, `on_datagram`, `on_closed` are called."""
 
@@ -131,6 +138,14 @@ class Link(QuicConnectionProtocol):
                 await self.ping()
             except ConnectionError:
                 return
+
+    def vanish(self) -> None:
+        """Lose the network: what is sent goes nowhere, and what comes is not heard."""
+        self.stop_keep_alive()
+        self._transport = _Nowhere()
+        self.on_message = lambda message: None
+        self.on_datagram = lambda data: None
+        self.on_closed = lambda closed: None
 
     def stop_keep_alive(self) -> None:
         """No more PINGs."""
