@@ -18,6 +18,7 @@ from signaling.server.counts import Counts
 from signaling.server.facts import NOTHING_ASKED, Facts, ask, questions
 from signaling.server.hall import Hall, Step
 from signaling.server.ledger import Ledger
+from signaling.server.lists import LISTS
 from signaling.server.pace import Pace
 from signaling.server.place import Place
 from signaling.server.rows import joined, people_page
@@ -219,11 +220,11 @@ class SpaceActor:
         self._around.spawn(self._asked(session, member, request, asked))
 
     async def _act(self, session: Session, member: Member, request: wire.Request, facts: Facts) -> None:
-        arrive = ARRIVALS.get(type(request))
+        arrive, action = ARRIVALS.get(type(request)), LISTS.get(type(request))
         if arrive is not None:
             await arrive(self, session, member, request, facts)
-        elif isinstance(request, wire.ListPeople):
-            self._people(session, member.user, request)
+        elif action is not None:
+            self._list(session, member.user, request, action)
         elif isinstance(request, wire.Leave) and self.hall.dismiss(session):
             session.reply(wire.Ok(request.id))
         else:
@@ -255,12 +256,14 @@ class SpaceActor:
         else:
             session.reply(answer)
 
-    def _people(self, session: Session, user: str, request: wire.ListPeople) -> None:
-        allowed = rules.may(user, Action.PEOPLE, self.state)
+    def _list(self, session: Session, user: str, request: wire.Request, action: Action) -> None:
+        allowed = rules.may(user, action, self.state)
         if isinstance(allowed, Refused):
             refuse(session, allowed)
-        else:
+        elif isinstance(request, wire.ListPeople):
             session.reply(people_page(self.state, request.id, request.after, request.limit))
+        else:
+            self._around.spawn(self._around.lists.answer(session, self.space, request))
 
     async def _lost(self, session: Session) -> None:
         member = session.member

@@ -40,6 +40,7 @@ class Counts:
     resumed_afresh: int = 0  # came back, and took a snapshot: what they missed was forgotten
     kicks: int = 0
     people_reported: int = 0
+    lists_refused: int = 0  # too many were being read already
     replaced: int = 0
     events: int = 0  # messages that one event became, one for each person it went to
     happenings: int = 0  # handed to on_event

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from signaling.protocol import messages as wire
-from signaling.rules import KnownGraph, Refused, SpaceState, SpeakPolicy
+from signaling.rules import KnownGraph, Post, Refused, SpaceState, SpeakPolicy
 
 log = logging.getLogger(__name__)
 
@@ -18,11 +18,12 @@ __all__ = ["NOTHING_ASKED", "Bonds", "Facts", "History", "NoBonds", "Question", 
 
 
 class Question(NamedTuple):
-    """`what` about whom: blocked or follows (first, second), or banned (first)."""
+    """`what` about whom: blocked or follows (first, second), banned (first), or post (number)."""
 
     what: str
-    first: str
+    first: str = ""
     second: str = ""
+    number: int = 0
 
 
 class Bonds(Protocol):
@@ -50,6 +51,8 @@ class History(Protocol):
 
     async def is_banned(self, space: bytes, user: str) -> bool: ...
 
+    async def post(self, space: bytes, number: int) -> Post | None: ...
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -69,6 +72,11 @@ class Facts:
     def is_banned(self, user: str) -> bool:
         """Whether the store has a ban."""
         return self.answers.get(Question("banned", user)) is True
+
+    def author_of(self, post: int) -> str | None:
+        """Who wrote a post; None where it is not there, or no more."""
+        found = self.answers.get(Question("post", number=post))
+        return found.user if isinstance(found, Post) else None
 
     def cover(self, asked: Collection[Question]) -> bool:
         """Whether all of these were asked."""
@@ -101,8 +109,10 @@ async def _answers(asked: Collection[Question], space: bytes, bonds: Bonds, hist
                 answers[question] = await bonds.blocked(question.first, question.second)
             case "follows":
                 answers[question] = await bonds.follows(question.first, question.second)
-            case _:
+            case "banned":
                 answers[question] = await history.is_banned(space, question.first)
+            case _:
+                answers[question] = await history.post(space, question.number)
     return Facts(answers)
 
 
@@ -124,4 +134,8 @@ _QUESTIONS: Mapping[type[wire.Request], Callable[[SpaceState, str, Any], tuple[Q
     wire.Join: lambda state, user, request: _of_door(state, user),
     wire.Resume: lambda state, user, request: _of_resume(state, user),
     wire.Ask: lambda state, user, request: _of_ask(state, user),
+    wire.Post: lambda state, user, request: (
+        (Question("post", number=request.reply_to),) if request.reply_to else ()
+    ),
+    wire.DeletePost: lambda state, user, request: (Question("post", number=request.post),),
 }

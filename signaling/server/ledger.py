@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from signaling.rules import Effect, Ended, Refused
+from signaling.rules import Effect, Ended, HostChanged, Refused
 from signaling.server.surroundings import Surroundings
 from signaling.store import StoreError, is_durable
 
@@ -68,6 +68,10 @@ class Ledger:
     async def write_fact(self, effects: Sequence[Effect]) -> None:
         """Write what has happened, now or later."""
         refused = await self.write(effects)
+        if refused is not None and refused.code == "already_hosting":
+            # Who stands in hosts another Space: that they host this one too is not for the store to know.
+            effects = [effect for effect in effects if not isinstance(effect, HostChanged)]
+            refused = await self.write(effects)
         if refused is None:
             return
         self._owed.extend(effects)

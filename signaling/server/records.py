@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from signaling.rules import Effect, Ended
+from signaling.rules import Effect, Ended, Note, Person, Post
 from signaling.server.announcer import Announcement, Announcer
-from signaling.store import Store, accounts, bans, record, spaces
+from signaling.store import Store, accounts, audit, bans, notes, posts, record, spaces
+from signaling.store.audit import AuditEntry
 
 __all__ = ["StoreRecords"]
 
@@ -43,10 +44,39 @@ class StoreRecords:
         async with self._store.transaction() as connection:
             return await bans.is_banned(connection, space, user)
 
+    async def post(self, space: bytes, number: int) -> Post | None:
+        """A post of this Space, if it is there."""
+        async with self._store.transaction() as connection:
+            return await posts.get(connection, space, number)
+
     async def register(self, user: str, name: str) -> None:
         """Make an account. Raises as `write`."""
         async with self._store.transaction() as connection:
             await accounts.ensure(connection, user, name, self._wall_us())
+
+    # Lists
+
+    async def posts(self, space: bytes, before: int, limit: int) -> tuple[list[Post], int]:
+        """The latest posts first, those before a number, and where to go on."""
+        async with self._store.transaction() as connection:
+            return await posts.page(connection, space, before, limit)
+
+    async def notes(self, space: bytes, before: int, limit: int) -> tuple[list[Note], int]:
+        """The latest notes first."""
+        async with self._store.transaction() as connection:
+            return await notes.page(connection, space, before, limit)
+
+    async def audit(self, space: bytes, before: int, limit: int) -> tuple[list[AuditEntry], int]:
+        """The latest entries first."""
+        async with self._store.transaction() as connection:
+            return await audit.page(connection, space, before, limit)
+
+    async def bans(self, space: bytes, after: str, limit: int) -> tuple[list[Person], str]:
+        """Who may not come back, by user id."""
+        async with self._store.transaction() as connection:
+            return await bans.page(connection, space, after, limit)
+
+    # A new start
 
     async def end_leftovers(self) -> int:
         """End the Spaces that a crash left live; returns how many."""

@@ -26,6 +26,7 @@ from signaling.server.facts import NoBonds
 from signaling.server.feed import OnEvent
 from signaling.server.halls import halls
 from signaling.server.listening import Bind, Listening
+from signaling.server.lists import Lists
 from signaling.server.opening import Openings
 from signaling.server.records import StoreRecords
 from signaling.server.session import Session
@@ -286,6 +287,7 @@ class Server:
             wall_us=self._wall_us,
             alarms=self._turns.alarms,
             records=records,
+            lists=Lists(records, self._counts),
             bonds=NoBonds(),
             counts=self._counts,
             limits=self.config.limits,

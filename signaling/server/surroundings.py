@@ -12,6 +12,7 @@ from signaling.rules.rates import Rate, RateKind, Rates
 from signaling.server.alarms import Alarms
 from signaling.server.counts import Counts
 from signaling.server.facts import Bonds, History
+from signaling.server.lists import Lists
 
 if TYPE_CHECKING:
     from signaling.server.actor import SpaceActor
@@ -40,16 +41,17 @@ class Observer(Protocol):
 class Surroundings:
     """One for the whole server.
 
-    `clock_us` is monotonic, `wall_us` counts from the epoch. `spawn` runs a coroutine beside us, with an
-    error boundary of its own; `random_bytes` gives ids and secrets. `bonds` knows who follows and blocks
-    whom. `rates` counts what each person does, in whichever Space. `address` is the `host:port` that links
-    name. `observers` may be added to until the first Space opens.
+    `clock_us` is monotonic, `wall_us` counts from the epoch. `lists` reads the store, `bonds` knows who
+    follows and blocks whom. `spawn` runs a coroutine beside us, with an error boundary of its own.
+    `random_bytes` gives ids and secrets; `address` is the `host:port` that links name. `rates` counts what
+    each person does, in whichever Space. `observers` may be added to until the first Space opens.
     """
 
     clock_us: Callable[[], int]
     wall_us: Callable[[], int]
     alarms: Alarms
     records: Records
+    lists: Lists
     bonds: Bonds
     counts: Counts
     limits: LimitsConfig

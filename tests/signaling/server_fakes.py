@@ -9,8 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from signaling import rules
-from signaling.rules import Effect, Person
+from signaling.rules import Effect, Note, Person, Post
 from signaling.server.session import Member
+from signaling.store.audit import AuditEntry
 from signaling.tokens import Identity, TokenError
 from spacecore.errors import SeatError
 
@@ -103,6 +104,41 @@ class FakeRecords:
         await self._read()
         lifted = any(isinstance(it, rules.Unbanned) and it.user == user for it in self.written)
         return user in self.banned or (not lifted and any(person.user == user for person in self._bans()))
+
+    async def post(self, space: bytes, number: int) -> Post | None:
+        await self._read()
+        return next((post for post in self._posts() if post.post == number), None)
+
+    async def posts(self, space: bytes, before: int, limit: int) -> tuple[list[Post], int]:
+        await self._read()
+        found = [post for post in self._posts() if not before or post.post < before]
+        return found[:limit], found[limit - 1].post if len(found) > limit else 0
+
+    async def notes(self, space: bytes, before: int, limit: int) -> tuple[list[Note], int]:
+        await self._read()
+        notes = [it.note for it in reversed(self.written) if isinstance(it, rules.NoteAdded)]
+        found = [note for note in notes if not before or note.note < before]
+        return found[:limit], found[limit - 1].note if len(found) > limit else 0
+
+    async def audit(self, space: bytes, before: int, limit: int) -> tuple[list[AuditEntry], int]:
+        await self._read()
+        acts = [it for it in self.written if isinstance(it, rules.Audited)]
+        entries = [
+            AuditEntry(number, 0, act.actor, act.action, act.target, act.detail)
+            for number, act in enumerate(acts, start=1)
+        ]
+        found = [entry for entry in reversed(entries) if not before or entry.entry < before]
+        return found[:limit], found[limit - 1].entry if len(found) > limit else 0
+
+    async def bans(self, space: bytes, after: str, limit: int) -> tuple[list[Person], str]:
+        await self._read()
+        found = [person for person in sorted(self._bans()) if person.user > after]
+        return found[:limit], found[limit - 1].user if len(found) > limit else ""
+
+    def _posts(self) -> list[Post]:
+        gone = {it.post for it in self.written if isinstance(it, rules.PostGone)}
+        posts = [it.post for it in reversed(self.written) if isinstance(it, rules.Posted)]
+        return [post for post in posts if post.post not in gone]
 
     def _bans(self) -> list[Person]:
         return [Person(it.user, it.name) for it in self.written if isinstance(it, rules.Banned)]

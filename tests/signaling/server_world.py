@@ -17,6 +17,7 @@ from signaling.server.desk import FrontDesk
 from signaling.server.directory import Directory
 from signaling.server.events import Bulletin
 from signaling.server.hall import Hall
+from signaling.server.lists import Lists
 from signaling.server.opening import Openings
 from signaling.server.session import Session
 from signaling.server.surroundings import Surroundings, rates_of
@@ -121,6 +122,7 @@ class World:
             wall_us=lambda: WALL_US + self.now_us,
             alarms=self.alarms,
             records=self.records,
+            lists=Lists(self.records, self.counts),
             bonds=self.bonds,
             counts=self.counts,
             limits=self.limits,
