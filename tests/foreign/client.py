@@ -245,6 +245,7 @@ class ForeignClient(Verbs):
                 self.voice.uplink.restart()
             self.room.role, self.room.seat = message[2], seat
             self.room.muted = item(message, 4, False)
+            self.room.invited = self.room.invited and seat is None
             if self.room.muted and seat is not None:
                 self.voice.hush()
         elif number == Event.REMOVED:

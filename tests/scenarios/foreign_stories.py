@@ -14,8 +14,10 @@ from signaling.client import Client, Space, connect
 from signaling.config import AuthConfig, ListenConfig, MediaConfig, ServerConfig, StoreConfig
 from signaling.server import Server
 from tests.foreign.client import ForeignClient, RefusedError
+from tests.foreign.room import Room
 from tests.foreign.wire import ErrorCode
 
+MUTED, HELD, VOLUME, ABSENT = 4, 5, 6, 7  # of a row of the stage
 STORY_S = 60.0
 WAIT_S = 10.0
 
@@ -90,3 +92,54 @@ def fran_id(fran: ForeignClient) -> str:
 def refused_code(error: pytest.ExceptionInfo[RefusedError]) -> ErrorCode:
     """What the server refused with."""
     return error.value.code
+
+
+async def refused(error: ErrorCode, act: object) -> RefusedError:
+    """Await what must be refused with this code."""
+    with pytest.raises(RefusedError) as caught:
+        await act  # type: ignore[misc]
+    assert refused_code(caught) is error
+    return caught.value
+
+
+@asynccontextmanager
+async def guest_at(server: Server, name: str) -> AsyncGenerator[ForeignClient, None]:
+    """Another foreign client, who has said hello as a new user."""
+    async with foreign_at(server) as guest:
+        await guest.hello("", name)
+        yield guest
+
+
+@asynccontextmanager
+async def again_at(server: Server, before: ForeignClient) -> AsyncGenerator[ForeignClient, None]:
+    """The same user over a new connection."""
+    assert before.welcome is not None
+    async with foreign_at(server) as again:
+        await again.hello(before.welcome.token)
+        yield again
+
+
+@asynccontextmanager
+async def three_at(tmp_path: Path) -> AsyncGenerator[tuple[Server, ForeignClient, ForeignClient], None]:
+    """A server, and two foreign clients as Hana and Gus."""
+    async with (
+        server_at(tmp_path) as server,
+        guest_at(server, "Hana") as hana,
+        guest_at(server, "Gus") as gus,
+    ):
+        yield server, hana, gus
+
+
+async def comes_up(fran: ForeignClient, space: Space) -> Room:
+    """The foreign client joins, asks and is let up."""
+    room = await fran.join(space.id)
+    await fran.ask()
+    await space.admit(fran_id(fran))
+    await fran.until(lambda: room.seat is not None, WAIT_S)
+    return room
+
+
+def shown(room: Room, fran: ForeignClient, at: int) -> object:
+    """What the foreign client's own row of the stage says."""
+    row = room.row_of(fran_id(fran))
+    return None if row is None else row[at]
