@@ -16,6 +16,7 @@ from signaling.protocol import CloseCode, ErrorCode, bounds
 from signaling.quic.gate import GateLimits
 from signaling.quic.limits import LinkLimits
 from signaling.rules import SpaceLimits
+from signaling.rules.plans import PlanLimits
 from signaling.server.statistics import zero
 
 ROOT = Path(__file__).parents[2]
@@ -105,7 +106,7 @@ def test_every_limit_that_can_be_set_is_on_the_page_once() -> None:
 
 def test_every_bound_of_connections_spaces_and_messages_is_on_the_page() -> None:
     named = {row.limit for row in rows()}
-    for kind in (LinkLimits, GateLimits, SpaceLimits):
+    for kind in (LinkLimits, GateLimits, SpaceLimits, PlanLimits):
         for item in fields(kind):
             setting, units = SET_FROM.get((kind, item.name), (None, 1))
             if setting is None:
