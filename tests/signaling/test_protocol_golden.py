@@ -20,6 +20,7 @@ from signaling.protocol.terms import (
     most_frames,
 )
 from signaling.rules.rates import RATES, RateKind
+from signaling.rules.talk import REPORT_REASONS
 from spacecore import _packet
 from tests.oracles import packet_reference as reference
 from tests.signaling.page_tables import PAGE, Golden, fields_of, goldens, plain, table_under
@@ -170,6 +171,11 @@ def test_capabilities_and_limits_are_those_of_the_page() -> None:
 def test_rates_are_those_of_the_page() -> None:
     rows = [(int(row[1]), float(row[2].removesuffix(" s"))) for row in table_under("Rates")]
     assert rows == [(RATES[kind].burst, RATES[kind].every_us / 1_000_000) for kind in RateKind]
+
+
+def test_the_page_names_every_reason_to_report() -> None:
+    [meaning] = [row[5] for row in table_under("45 report") if row[1] == "reason"]
+    assert tuple(re.findall(r"`([\w-]+)`", meaning)) == REPORT_REASONS
 
 
 def test_the_page_names_every_reaction() -> None:
