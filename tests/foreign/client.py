@@ -160,6 +160,12 @@ class ForeignClient(Verbs):
         await self.request(Request.OPEN, title, topics or [])
         return self._in_room()
 
+    async def start(self, space: bytes) -> Room:
+        """Begin a scheduled Space of mine."""
+        self._early = []
+        await self.request(Request.START, space)
+        return self._in_room()
+
     async def join(self, space: bytes, secret: bytes = b"") -> Room:
         """Enter a Space as a listener, or get a fresh snapshot of the one I am in."""
         self._early = []
