@@ -75,6 +75,8 @@ class Webhooks:
         self._client: httpx.AsyncClient | None = None
         self._lines = [_Line(self, url) for url in config.urls]
         self._tasks: list[asyncio.Task[None]] = []
+        self._posts: set[asyncio.Task[str | None]] = set()
+        self._closing = asyncio.Event()
 
     @property
     def receivers(self) -> Sequence[str]:
@@ -95,16 +97,33 @@ class Webhooks:
             line.wake()
 
     async def close(self) -> None:
-        """Stop at once. What was under way is sent again at the next start, unless its answer is recorded."""
+        """Give up what is on its way, which is sent again at the next start, and end what is being recorded.
+
+        No task is cancelled within a transaction: that would leave the database locked.
+        """
+        self._closing.set()
+        for post in self._posts:
+            post.cancel()
+        self.wake()
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks)
         if self._client is not None:
             await self._client.aclose()
             self._client = None
 
     # For the lines
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing more is to be sent."""
+        return self._closing.is_set()
+
+    async def pause(self, pause_s: float) -> None:
+        """Wait for so long, or until there is nothing more to do."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._closing.wait()
 
     @property
     def at_once(self) -> int:
@@ -125,7 +144,13 @@ class Webhooks:
 
     async def deliver(self, url: str, event: Outgoing) -> None:
         """One attempt, and the record of what came of it."""
-        failure = await self._post(url, event)
+        post = asyncio.ensure_future(self._post(url, event))
+        self._posts.add(post)
+        await asyncio.wait({post})
+        self._posts.discard(post)
+        if post.cancelled():
+            return
+        failure = post.result()
         if failure is None:
             self._counts.webhooks_sent += 1
             async with self._store.transaction() as connection:
@@ -199,20 +224,17 @@ class _Line:
         self._came.set()
 
     async def run(self) -> None:
-        """Send until cancelled. A store that fails is asked again after a while."""
-        try:
-            while True:
-                self._came.clear()
-                try:
-                    pause_s = await self._begin()
-                except StoreError as error:
-                    log.warning("webhooks wait for the store: %s", error.code)
-                    pause_s = _STORE_PAUSE_S
-                await self._wait(pause_s)
-        finally:
-            for task in self._busy.values():
-                task.cancel()
-            await asyncio.gather(*self._busy.values(), return_exceptions=True)
+        """Send until all is closed. A store that fails is asked again after a while."""
+        while not self._webhooks.is_closing:
+            self._came.clear()
+            try:
+                pause_s = await self._begin()
+            except Exception as error:
+                log.warning("webhooks wait for the store: %s", getattr(error, "code", type(error).__name__))
+                pause_s = _STORE_PAUSE_S
+            await self._wait(pause_s)
+        if self._busy:
+            await asyncio.wait(self._busy.values())
 
     async def _begin(self) -> float | None:
         """Begin what is due and has room; returns how long there is nothing more to do, None until woken."""
@@ -235,10 +257,10 @@ class _Line:
             await self._webhooks.deliver(self._url, event)
         except StoreError as error:
             log.warning("webhook %s: what came of it is not recorded: %s", event.event_id, error.code)
-            await asyncio.sleep(_STORE_PAUSE_S)
+            await self._webhooks.pause(_STORE_PAUSE_S)
         except Exception:
             log.exception("webhook %s failed", event.event_id)
-            await asyncio.sleep(_STORE_PAUSE_S)
+            await self._webhooks.pause(_STORE_PAUSE_S)
         finally:
             del self._busy[event.space]
             self._came.set()
