@@ -90,6 +90,7 @@ class PeopleConfig(Section):
     graph_calls: int = number(64, 1, 10_000)
     subscribers: int = number(10_000, 1, 1_000_000)
     edges: int = number(2_000_000, 1_000, 1_000_000_000)
+    plans: int = number(100_000, 1, 10_000_000)
     bubbles: int = number(50, 1, 100)
     bubble_interval_ms: int = number(100, 20, 10_000)
     count_interval_ms: int = number(3_000, 100, 600_000)

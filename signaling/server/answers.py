@@ -10,10 +10,11 @@ from signaling.protocol import ErrorCode
 from signaling.protocol import messages as wire
 from signaling.rules import Refused
 from signaling.server.counts import Counts
+from signaling.server.relations import GraphError
 from signaling.server.session import Member, Session
 from signaling.store import StoreError
 
-__all__ = ["BUSY_RETRY_MS", "Answer", "Handler", "Part", "answer", "refuse"]
+__all__ = ["BUSY_RETRY_MS", "Answer", "Attendant", "Handler", "Part", "answer", "refuse"]
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,16 @@ class Part(Protocol):
         """What it carries out."""
 
 
+class Attendant(Protocol):
+    """Told who comes and goes."""
+
+    def came(self, session: Session) -> None:
+        """Somebody is known over this connection."""
+
+    def gone(self, session: Session) -> None:
+        """The connection is over; also of somebody who never came."""
+
+
 async def answer(session: Session, request: wire.Request, handler: Handler, counts: Counts) -> None:
     """Have one request carried out and answer it, whatever happens.
 
@@ -43,6 +54,9 @@ async def answer(session: Session, request: wire.Request, handler: Handler, coun
         return
     try:
         answered = await handler(session, session.member, request)
+    except GraphError as error:
+        refuse(session, error.refused)
+        return
     except StoreError as error:
         counts.store_failures += 1
         if error.code == "busy":

@@ -42,6 +42,12 @@ class Counts:
     people_reported: int = 0
     lists_refused: int = 0  # too many were being read already
     replaced: int = 0
+    graph_timeouts: int = 0  # questions about who follows and blocks whom that took too long
+    graph_failures: int = 0  # ... and that failed
+    bubbles_pushed: int = 0  # messages about bubbles, one for each connection it went to
+    bubbles_behind: int = 0  # times that a timeline had to wait for the graph
+    notices: int = 0  # people who were told of a scheduled Space
+    notices_failed: int = 0  # times that who came could not be told what they missed
     events: int = 0  # messages that one event became, one for each person it went to
     happenings: int = 0  # handed to on_event
     happenings_dropped: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from signaling import rules
@@ -13,7 +13,7 @@ from signaling.protocol import messages as wire
 from signaling.protocol.datagram import FRAME_MS
 from signaling.protocol.terms import DEFAULT_LIMITS, SERVER_CAPABILITIES
 from signaling.rules import Refused
-from signaling.server.answers import BUSY_RETRY_MS, Part, answer, refuse
+from signaling.server.answers import BUSY_RETRY_MS, Attendant, Part, answer, refuse
 from signaling.server.authority import Authority
 from signaling.server.directory import Directory
 from signaling.server.session import Member, Session
@@ -42,8 +42,8 @@ class Registrar(Protocol):
 class FrontDesk:
     """Greets and renews; **every other request goes to whoever has it in their table**, else to the Space.
 
-    `parts` are those who answer beyond one Space, each with its own requests. `spawn` runs a coroutine beside
-    us, with an error boundary of its own; `random_bytes` gives ids.
+    `parts` are those who answer beyond one Space, each with its own requests; `attendants` are told who comes
+    and goes.
     """
 
     def __init__(
@@ -54,15 +54,13 @@ class FrontDesk:
         registrar: Registrar,
         *,
         parts: Sequence[Part],
-        spawn: Callable[[Coroutine[Any, Any, None]], None],
-        random_bytes: Callable[[int], bytes],
+        attendants: Sequence[Attendant] = (),
     ) -> None:
         self._authority = authority
         self._directory = directory
         self._around = around
         self._registrar = registrar
-        self._spawn = spawn
-        self._random_bytes = random_bytes
+        self._attendants = attendants
         self._limits = _welcome_limits(around.limits)
         self._takers: Mapping[type[wire.Request], Callable[[Session, Any], None]] = {
             wire.Renew: self._renew,
@@ -77,7 +75,7 @@ class FrontDesk:
     def hello(self, session: Session, request: wire.Hello) -> None:
         """Find out who is there."""
         if not request.token and self._authority.registers:
-            self._spawn(self._register(session, request))
+            self._around.spawn(self._register(session, request))
             return
         try:
             identity = self._authority.identify(request.token)
@@ -102,7 +100,7 @@ class FrontDesk:
             return
         handler = self._handlers.get(type(request))
         if handler is not None:
-            self._spawn(answer(session, request, handler, self._around.counts))
+            self._around.spawn(answer(session, request, handler, self._around.counts))
         elif session.place is None:
             session.refuse(ErrorCode.not_in_space, "you are in no Space; join one first")
         else:
@@ -113,7 +111,9 @@ class FrontDesk:
         self._around.alarms.set(("session", session.number), at_us, session.on_time)
 
     def gone(self, session: Session) -> None:
-        """Tell the Space that the connection is over."""
+        """Tell the Space, and whoever else wants to know, that the connection is over."""
+        for attendant in self._attendants:
+            attendant.gone(session)
         if session.place is not None:
             session.place.actor.lost(session)
 
@@ -127,9 +127,12 @@ class FrontDesk:
                 request.id, member.user, member.name, max(0, left_ms), token, self._limits, CAPABILITIES
             ),
         )
+        if not session.is_closed:
+            for attendant in self._attendants:
+                attendant.came(session)
 
     async def _register(self, session: Session, request: wire.Hello) -> None:
-        user = f"dev-{self._random_bytes(_USER_BYTES).hex()}"
+        user = f"dev-{self._around.random_bytes(_USER_BYTES).hex()}"
         name = rules.display_name(request.name, user)
         if isinstance(name, Refused):
             refuse(session, name)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
-from signaling.protocol import messages as wire
-from signaling.protocol.messages import LiveSpace, Spaces
-from signaling.protocol.wire import fit_rows
 from signaling.rules import Refused
 from signaling.server.actor import SpaceActor
-from signaling.server.answers import Answer, Handler
-from signaling.server.session import Member, Session
 
-__all__ = ["Directory"]
+__all__ = ["Directory", "Page"]
 
 _CURSOR_BYTES = 8
 _FULL_RETRY_MS = 10_000
+_TURN_SPACES = 500
 
 
 class Directory:
@@ -40,11 +38,6 @@ class Directory:
 
     def __iter__(self) -> Iterator[SpaceActor]:
         return iter(tuple(self._by_number.values()))
-
-    @property
-    def handlers(self) -> Mapping[type[wire.Request], Handler]:
-        """ListSpaces."""
-        return {wire.ListSpaces: self._list}
 
     def get(self, space: bytes) -> SpaceActor | None:
         """The live Space with this id, or None."""
@@ -87,28 +80,36 @@ class Directory:
             del self._numbers[bisect_left(self._numbers, held[0])]
             del self._by_number[held[0]]
 
-    def page(self, request_id: int, limit: int, after: bytes | None) -> Spaces | Refused:
-        """Live Spaces, the latest opened first. Refused: bad_value for a cursor that is not ours."""
+    async def page(
+        self, limit: int, after: bytes | None, matches: Callable[[SpaceActor], bool] | None = None
+    ) -> Page | Refused:
+        """At most `limit` live Spaces that match, the latest opened first.
+
+        Refused: bad_value for a cursor that is not ours. Others get a turn of the loop while it searches.
+        """
         if after is not None and len(after) != _CURSOR_BYTES:
             return Refused(
                 "bad_value",
                 f"The place to go on from has {len(after)} bytes, {_CURSOR_BYTES} is right; "
                 "pass on the `more` of the page before.",
             )
-        end = len(self._numbers)
-        if after is not None:
-            end = bisect_left(self._numbers, int.from_bytes(after))
-        numbers = self._numbers[max(0, end - limit) : end][::-1]
-        rows = fit_rows([_row(self._by_number[number]) for number in numbers])
-        more = None
-        if rows and len(rows) < end:
-            more = numbers[len(rows) - 1].to_bytes(_CURSOR_BYTES)
-        return Spaces(request_id, rows, more)
+        number = self._opened + 1 if after is None else int.from_bytes(after)
+        found: list[tuple[SpaceActor, bytes]] = []
+        looked = 0
+        # By number each time, because Spaces open and end while others have their turn.
+        while (at := bisect_left(self._numbers, number)) and len(found) < limit:
+            number = self._numbers[at - 1]
+            actor = self._by_number[number]
+            if matches is None or matches(actor):
+                found.append((actor, number.to_bytes(_CURSOR_BYTES)))
+            looked += 1
+            if looked % _TURN_SPACES == 0:
+                await asyncio.sleep(0)
+        return Page(found, found[-1][1] if at and found else None)
 
-    async def _list(self, session: Session, member: Member, request: wire.ListSpaces) -> Answer:
-        return self.page(request.id, request.limit, request.after)
 
+class Page(NamedTuple):
+    """Live Spaces, each with where to go on behind it, and where to go on after all of them, or None."""
 
-def _row(actor: SpaceActor) -> LiveSpace:
-    state = actor.state
-    return LiveSpace(state.space, state.title, state.host_name, state.people_count)
+    spaces: list[tuple[SpaceActor, bytes]]
+    more: bytes | None

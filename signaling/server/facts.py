@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 _RETRY_MS = 1_000
 
-__all__ = ["NOTHING_ASKED", "Bonds", "Facts", "History", "NoBonds", "Question", "ask", "questions"]
+__all__ = ["NOTHING_ASKED", "Bonds", "Facts", "History", "Question", "ask", "questions"]
 
 
 class Question(NamedTuple):
@@ -32,18 +32,6 @@ class Bonds(Protocol):
     async def follows(self, follower: str, followed: str) -> bool: ...
 
     async def blocked(self, blocker: str, user: str) -> bool: ...
-
-
-class NoBonds:
-    """Nobody follows or blocks anybody."""
-
-    async def follows(self, follower: str, followed: str) -> bool:
-        """As Bonds says."""
-        return False
-
-    async def blocked(self, blocker: str, user: str) -> bool:
-        """As Bonds says."""
-        return False
 
 
 class History(Protocol):

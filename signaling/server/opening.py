@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from signaling import rules
 from signaling.config import LimitsConfig
 from signaling.protocol import CloseCode
 from signaling.protocol import messages as wire
-from signaling.rules import Refused, Settings, SpaceLimits
+from signaling.rules import Changes, Refused, Settings, SpaceLimits
+from signaling.rules.settings import changed
 from signaling.server.actor import SpaceActor
 from signaling.server.answers import Answer, Handler
 from signaling.server.directory import Directory
 from signaling.server.hall import Hall
+from signaling.server.hosting import Hosting
 from signaling.server.session import Member, Session
 from signaling.server.surroundings import Surroundings
 
@@ -23,36 +24,44 @@ _SPACE_ID_BYTES = 16
 
 
 class Openings:
-    """Every Space that becomes live here does so through `open`.
-
-    `spawn` runs a coroutine beside us, with an error boundary of its own; `random_bytes` gives ids.
-    """
+    """Every Space that becomes live here does so through `open`. Whether its host may, `hosting` has said
+    before."""
 
     def __init__(
         self,
         directory: Directory,
         around: Surroundings,
+        hosting: Hosting,
         *,
         make_hall: Callable[[bytes], Hall],
-        spawn: Callable[[Coroutine[Any, Any, None]], None],
-        random_bytes: Callable[[int], bytes],
     ) -> None:
         self._directory = directory
         self._around = around
         self._make_hall = make_hall
-        self._spawn = spawn
-        self._random_bytes = random_bytes
-        self._space_limits = _space_limits(around.limits)
+        self.hosting = hosting
+        self.limits = _space_limits(around.limits)
+        """Those of every Space that is opened here."""
 
     @property
     def handlers(self) -> Mapping[type[wire.Request], Handler]:
         """Open."""
         return {wire.Open: self._open}
 
-    async def open(self, session: Session, member: Member, title: str) -> SpaceActor | Refused:
+    def settings(
+        self, title: str, topics: Sequence[str] = (), kind: str = "", who_may_speak: int = 0
+    ) -> Settings | Refused:
+        """Settings as they are asked for, checked. Refused: bad_value."""
+        asked = Settings(title, tuple(topics), kind=kind)
+        changes = Changes(who_may_speak=who_may_speak)
+        return changed(asked, changes, self.limits.title_chars, self.limits.topics)
+
+    async def open(
+        self, session: Session, member: Member, settings: Settings, space: bytes = b""
+    ) -> SpaceActor | Refused:
         """Make a Space live, with its host inside over `session`; answer them without a pause after that.
 
-        Refused: already_in_space, already_hosting, too_many_spaces, busy, and what the rules refuse.
+        `space` is the id of one that was scheduled; else it gets a new one. Refused: already_in_space,
+        already_hosting, too_many_spaces, busy, and what the rules refuse.
         """
         if session.place is not None:
             return Refused("already_in_space", "you are in a Space, one is the limit; leave it first")
@@ -61,7 +70,9 @@ class Openings:
             return refused
         actor = None
         try:
-            made = await self._made(session, member, title)
+            made = await self._made(
+                session, member, settings, space or self._around.random_bytes(_SPACE_ID_BYTES)
+            )
             if isinstance(made, Refused):
                 return made
             actor = made
@@ -70,24 +81,26 @@ class Openings:
                 self._directory.release(member.user)
         self._directory.add(actor)
         self._around.counts.spaces_opened += 1
-        self._spawn(actor.run())
+        self._around.spawn(actor.run())
         if not self._directory.is_open:  # the server began to stop while the store was written to
             actor.close(CloseCode.server_stopping.name)
         return actor
 
     async def _open(self, session: Session, member: Member, request: wire.Open) -> Answer:
-        actor = await self.open(session, member, request.title)
+        refused = await self.hosting.refused(member.user, request.kind)
+        if refused is not None:
+            return refused
+        settings = self.settings(request.title, request.topics, request.kind, request.who_may_speak)
+        if isinstance(settings, Refused):
+            return settings
+        actor = await self.open(session, member, settings)
         return actor if isinstance(actor, Refused) else actor.snapshot(request.id, member.user)
 
-    async def _made(self, session: Session, member: Member, title: str) -> SpaceActor | Refused:
-        space = self._random_bytes(_SPACE_ID_BYTES)
+    async def _made(
+        self, session: Session, member: Member, settings: Settings, space: bytes
+    ) -> SpaceActor | Refused:
         outcome = rules.open_space(
-            space,
-            Settings(title),
-            member.user,
-            member.name,
-            self._around.clock_us(),
-            limits=self._space_limits,
+            space, settings, member.user, member.name, self._around.clock_us(), limits=self.limits
         )
         if isinstance(outcome, Refused):
             return outcome

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from signaling.protocol.messages import (
     Joined,
+    LiveSpace,
     NoteRow,
     People,
     Person,
@@ -21,6 +22,7 @@ from signaling.rules import Note, Pin, Post, Role, Settings, SpaceState
 
 __all__ = [
     "joined",
+    "live_row",
     "note_row",
     "people_page",
     "pin_rows",
@@ -48,6 +50,20 @@ def stage_rows(state: SpaceState) -> list[StageSeat]:
         )
         for place in sorted(state.stage())
     ]
+
+
+def live_row(state: SpaceState) -> LiveSpace:
+    """A Space as the list of live ones shows it."""
+    return LiveSpace(
+        state.space,
+        state.title,
+        state.host_name,
+        state.people_count,
+        state.host,
+        list(state.settings.topics),
+        len(state.on_stage),
+        state.settings.kind,
+    )
 
 
 def queue_rows(state: SpaceState, beside: Sequence[Struct] = ()) -> list[Person]:

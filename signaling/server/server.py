@@ -22,13 +22,14 @@ from signaling.server.connection import Connection
 from signaling.server.counts import Counts
 from signaling.server.desk import FrontDesk
 from signaling.server.directory import Directory
-from signaling.server.facts import NoBonds
 from signaling.server.feed import OnEvent
 from signaling.server.halls import halls
 from signaling.server.listening import Bind, Listening
 from signaling.server.lists import Lists
-from signaling.server.opening import Openings
+from signaling.server.parts import Parts
+from signaling.server.people import PeopleGraph, SqlGraph
 from signaling.server.records import StoreRecords
+from signaling.server.relations import Relations
 from signaling.server.session import Session
 from signaling.server.statistics import Statistics, collect
 from signaling.server.surroundings import Surroundings, rates_of
@@ -48,6 +49,7 @@ _RECONNECT_MS = 2_000
 class Server:
     """Listens, mixes and answers between `start` and `stop`. For one event loop; set no signal handlers here.
 
+    graph       who follows and blocks whom, in place of the store's own
     clock       seconds of a monotonic clock, CLOCK_MONOTONIC's where nothing is bound (with `bind` the loop's
                 virtual one, say); wall_clock: since the epoch
     bind        gives the server its socket in place of a real one; then no thread is started, and the loop
@@ -63,6 +65,7 @@ class Server:
         self,
         config: ServerConfig,
         *,
+        graph: PeopleGraph | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         bind: Bind | None = None,
@@ -70,6 +73,7 @@ class Server:
         on_event: OnEvent | None = None,
     ) -> None:
         self.config = config
+        self._graph = graph
         self.store = Store(config.store.database_url)
         self.certificate: ServerCertificate | None = None
         """What clients are shown, from `start` on; its `fingerprint` can be pinned."""
@@ -89,6 +93,7 @@ class Server:
         self._telling: Telling | None = None
         self._on_event = on_event
         self._desk: FrontDesk | None = None
+        self._parts: Parts | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
 
@@ -185,6 +190,8 @@ class Server:
         found["now_half_open"] = listening.listener.gate.half_open
         found["now_spaces"] = len(self._directory)
         found["now_people"] = self._people()
+        if self._parts is not None:
+            found.update(self._parts.gauges())
         found["now_store_operations"] = self.store.in_progress
         return found
 
@@ -208,22 +215,21 @@ class Server:
         leftovers = await records.end_leftovers()
         if leftovers:
             log.warning("ended %d Spaces that an earlier run left live", leftovers)
-        around = self._surroundings(records)
-        openings = Openings(
+        own = SqlGraph(self.store, self.config.people.cached)
+        relations = Relations(own, self._graph, self.config.people, self._counts)
+        around = self._surroundings(records, relations)
+        parts = self._parts = Parts(
+            self.config,
+            self.store,
             self._directory,
             around,
+            relations,
             make_hall=halls(self.config, lambda: self._opened().rooms, self._counts),
-            spawn=self._spawn,
-            random_bytes=self._random_bytes,
+            announcer=self._telling.announcer,
         )
+        await parts.planning.restore()
         self._desk = FrontDesk(
-            authority,
-            self._directory,
-            around,
-            records,
-            parts=(self._directory, openings),
-            spawn=self._spawn,
-            random_bytes=self._random_bytes,
+            authority, self._directory, around, records, parts=parts.table, attendants=parts.attendants
         )
         self._listening = Listening(
             self.config,
@@ -281,14 +287,14 @@ class Server:
     def _on_gone(self, connection: Connection) -> None:
         self._connections.pop(connection.number, None)
 
-    def _surroundings(self, records: StoreRecords) -> Surroundings:
+    def _surroundings(self, records: StoreRecords, relations: Relations) -> Surroundings:
         return Surroundings(
             clock_us=self._turns.now_us,
             wall_us=self._wall_us,
             alarms=self._turns.alarms,
             records=records,
             lists=Lists(records, self._counts),
-            bonds=NoBonds(),
+            bonds=relations,
             counts=self._counts,
             limits=self.config.limits,
             spawn=self._spawn,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, or_, select
+from collections.abc import Iterable
+
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signaling.rules import Person
 from signaling.store import accounts, follows
-from signaling.store.pages import person_page
+from signaling.store.pages import chunks, person_page
 from signaling.store.tables import accounts as accounts_table
 from signaling.store.tables import blocks as edges
 
@@ -39,11 +41,23 @@ async def is_blocked(connection: AsyncConnection, blocker: str, user: str) -> bo
     return (await connection.execute(query)).first() is not None
 
 
-async def strangers_to(connection: AsyncConnection, user: str) -> frozenset[str]:
-    """Everyone whom `user` has blocked or who has blocked `user`: they never see each other's Spaces."""
-    query = select(edges).where(or_(edges.c.blocker == user, edges.c.blocked == user))
-    rows = await connection.execute(query)
-    return frozenset(row.blocked if row.blocker == user else row.blocker for row in rows)
+async def count(connection: AsyncConnection, blocker: str) -> int:
+    """How many people `blocker` has blocked."""
+    query = select(func.count()).select_from(edges).where(edges.c.blocker == blocker)
+    return int((await connection.execute(query)).scalar_one())
+
+
+async def strangers_among(
+    connection: AsyncConnection, user: str, candidates: Iterable[str]
+) -> frozenset[str]:
+    """Those of `candidates` whom `user` has blocked or who have blocked `user`."""
+    found: set[str] = set()
+    for part in chunks(candidates):
+        mine = select(edges.c.blocked).where(edges.c.blocker == user, edges.c.blocked.in_(part))
+        theirs = select(edges.c.blocker).where(edges.c.blocked == user, edges.c.blocker.in_(part))
+        for query in (mine, theirs):
+            found.update((await connection.execute(query)).scalars())
+    return frozenset(found)
 
 
 async def blocked(

@@ -7,21 +7,25 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from signaling.config import LimitsConfig, TalkConfig
+from signaling.config import AuthConfig, LimitsConfig, PeopleConfig, ServerConfig, TalkConfig
 from signaling.media import PlainRoom
 from signaling.protocol import Framer, decode_from_server, encode
 from signaling.protocol import messages as wire
 from signaling.server.alarms import Alarms
+from signaling.server.announcer import Announcer
 from signaling.server.counts import Counts
 from signaling.server.desk import FrontDesk
 from signaling.server.directory import Directory
 from signaling.server.events import Bulletin
 from signaling.server.hall import Hall
 from signaling.server.lists import Lists
-from signaling.server.opening import Openings
+from signaling.server.parts import Parts
+from signaling.server.relations import Relations
 from signaling.server.session import Session
 from signaling.server.surroundings import Surroundings, rates_of
 from signaling.server.whereabouts import Whereabouts
+from signaling.store import Store
+from tests.signaling.memory_graph import MemoryGraph
 from tests.signaling.server_fakes import FakeAuthority, FakeBonds, FakeEngine, FakeRecords
 
 TICK_US = 20_000
@@ -133,21 +137,24 @@ class World:
             rates=rates_of(self.talk),
         )
         self.authority = FakeAuthority()
-        openings = Openings(
+        self.announcer = Announcer(self.counts, wall_us=around.wall_us, random_bytes=self._random_bytes)
+        # The store is never opened: whoever needs it is tested with a real one, in a Town.
+        self.parts = Parts(
+            ServerConfig(auth=AuthConfig(development=True), limits=self.limits),
+            Store("sqlite+aiosqlite://"),
             self.directory,
             around,
+            Relations(MemoryGraph(), None, PeopleConfig(), self.counts),
             make_hall=self._make_hall,
-            spawn=self._spawn,
-            random_bytes=self._random_bytes,
+            announcer=self.announcer,
         )
         self.desk = FrontDesk(
             self.authority,
             self.directory,
             around,
             self.records,
-            parts=(self.directory, openings),
-            spawn=self._spawn,
-            random_bytes=self._random_bytes,
+            parts=self.parts.table,
+            attendants=self.parts.attendants,
         )
 
     def _random_bytes(self, size: int) -> bytes:

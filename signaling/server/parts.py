@@ -1,0 +1,84 @@
+"""Parts: whoever answers requests beyond one Space, made and introduced to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from signaling.config import ServerConfig
+from signaling.server.announcer import Announcer
+from signaling.server.answers import Attendant, Part
+from signaling.server.directory import Directory
+from signaling.server.evictions import Evictions
+from signaling.server.finding import Finding
+from signaling.server.following import Following
+from signaling.server.hall import Hall
+from signaling.server.hosting import Hosting, gates_of
+from signaling.server.notices import Notices
+from signaling.server.opening import Openings
+from signaling.server.planning import Planning
+from signaling.server.presence import Presence
+from signaling.server.relations import Relations
+from signaling.server.surroundings import Surroundings
+from signaling.server.timeline import Timeline
+from signaling.store import Store
+
+__all__ = ["Parts"]
+
+
+class Parts:
+    """What the front desk looks its requests up in, and whom it tells who comes and goes.
+
+    Made before the first Space opens; `await planning.restore()` before the first request.
+    """
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        store: Store,
+        directory: Directory,
+        around: Surroundings,
+        relations: Relations,
+        *,
+        make_hall: Callable[[bytes], Hall],
+        announcer: Announcer,
+    ) -> None:
+        people = config.people
+        self.presence = Presence()
+        self.hosting = Hosting(gates_of(config), relations, store, around.wall_us)
+        self.openings = Openings(directory, around, self.hosting, make_hall=make_hall)
+        self.timeline = Timeline(directory, relations, around, people)
+        evictions = Evictions(directory)
+        self.following = Following(
+            store, around, relations, self.presence, people, listeners=(relations, evictions, self.timeline)
+        )
+        self.notices = Notices(store, relations, self.presence, around)
+        self.planning = Planning(
+            store,
+            relations,
+            around,
+            self.openings,
+            self.notices,
+            announcer=announcer,
+            most=people.plans,
+        )
+        self.finding = Finding(directory, relations, store, around)
+        around.observers.append(self.following)
+        around.observers.append(self.timeline)
+
+    @property
+    def table(self) -> tuple[Part, ...]:
+        """Who carries out which requests."""
+        return (self.openings, self.finding, self.following, self.timeline, self.planning)
+
+    @property
+    def attendants(self) -> tuple[Attendant, ...]:
+        """Whom to tell who comes and goes, in this order."""
+        return (self.presence, self.notices, self.timeline)
+
+    def gauges(self) -> Mapping[str, int]:
+        """How many there are now."""
+        return {
+            "now_known_people": len(self.presence),
+            "now_timelines": len(self.timeline),
+            "now_planned": len(self.planning),
+        }
