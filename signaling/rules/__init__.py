@@ -5,6 +5,9 @@ stage: `ask`, `admit`, `decline`, `invite`, `uninvite`, `accept`, `refuse`, `pro
 `move`; of order: `mute`, `unmute`, `mute_all`, `set_volume`, `remove`, `unban`, `change_settings`, `oversee`;
 of links: `share_speaker`, `unshare`, `redeem`; and `on_time`. Each gives an `Outcome(state, effects)`, or
 `Refused` with a stable code; states are values: nothing has changed until the caller keeps the new one.
+
+By module: `talk` (posts, notes, reactions, pins, reports), `plans` (scheduled Spaces), `hosting` (who may
+host), `rates` (how often), `handles`.
 """
 
 from __future__ import annotations

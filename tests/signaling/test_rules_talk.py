@@ -104,6 +104,34 @@ def test_a_host_deletes_the_posts_of_others_also_of_who_is_gone() -> None:
     assert done(talk.delete_post(banned, "ann", 1, "bob", T0)).effects == expected
 
 
+def test_a_co_host_deletes_the_posts_of_others_but_of_hosts() -> None:
+    state = joined(on_stage(opened(), "bob", "eve"), "cat")
+    for user in ("bob", "eve"):
+        state = done(rules.promote(state, "ann", user, T0)).state
+    assert done(talk.delete_post(state, "bob", 1, "cat", T0)).effects[0] == PostGone(1, "bob")
+    assert done(talk.delete_post(state, "bob", 1, "bob", T0)).effects == (PostGone(1, "bob"),)
+    for author in ("ann", "eve"):
+        assert code(talk.delete_post(state, "bob", 1, author, T0)) == "not_permitted"
+    assert done(talk.delete_post(state, "ann", 1, "bob", T0)).effects[0] == PostGone(1, "ann")
+
+
+def test_a_backend_deletes_any_post_and_says_nothing_itself() -> None:
+    state = done(rules.oversee(joined(opened(), "bob"), "backend", T0)).state
+    for author in ("ann", "bob", "gone"):
+        assert done(talk.delete_post(state, "backend", 1, author, T0)).effects == (
+            PostGone(1, "backend"),
+            Audited("backend", "delete_post", author, "post 1"),
+        )
+    for answer in (
+        talk.post(state, "backend", "Hi", 0, T0),
+        talk.note(state, "backend", "Hi", T0),
+        talk.react(state, "backend", "heart", T0),
+        talk.pin(state, "backend", "Hi", T0),
+        talk.report(state, "backend", "bob", "spam", "", T0),
+    ):
+        assert code(answer) == "not_permitted"
+
+
 def test_nobody_else_deletes_a_post() -> None:
     state = posted(joined(opened(), "bob", "cat"), "bob")
     assert code(talk.delete_post(state, "cat", 1, "bob", T0)) == "not_permitted"
@@ -234,6 +262,23 @@ def test_the_roster_of_a_report_is_bounded_and_names_both(people: int) -> None:
     assert effect.report.people_count == people
     assert len(roster) == len(set(roster)) == min(people, talk.REPORT_ROSTER)
     assert {Person("zed", "Zed"), Person("zoe", "Zoe")} <= set(roster)
+
+
+# When it is over
+
+
+def test_nothing_is_said_in_a_space_that_has_ended() -> None:
+    state = done(rules.end(posted(joined(opened(), "bob"), "bob"), "ann", T0)).state
+    for answer in (
+        talk.post(state, "bob", "Hi", 0, T0),
+        talk.delete_post(state, "bob", 1, "bob", T0),
+        talk.note(state, "bob", "Hi", T0),
+        talk.react(state, "bob", "heart", T0),
+        talk.pin(state, "ann", "Hi", T0),
+        talk.unpin(state, "ann", 1, T0),
+        talk.report(state, "bob", "ann", "spam", "", T0),
+    ):
+        assert code(answer) == "space_ended"
 
 
 # Anything anybody may send
