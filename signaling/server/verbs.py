@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from signaling import rules
 from signaling.links import SECRET_BYTES, Link, LinkError, digest_of, parse_link
 from signaling.protocol import messages as wire
-from signaling.rules import Changes, Outcome, Refused, SpaceState
+from signaling.rules import Changes, Outcome, Refused, SpaceState, talk
 from signaling.rules.rates import RateKind
 from signaling.server.facts import NOTHING_ASKED, Facts
 
@@ -93,6 +93,27 @@ def _unshare(turn: Turn) -> Outcome | Refused:
     return rules.unshare(turn.state, turn.user, digest_of(link.speak), turn.now_us)
 
 
+def _post(turn: Turn) -> Outcome | Refused:
+    asked = turn.request
+    replied = not asked.reply_to or turn.facts.author_of(asked.reply_to) is not None
+    return talk.post(turn.state, turn.user, asked.text, asked.reply_to, turn.wall_us, replied=replied)
+
+
+def _posted(turn: Turn, outcome: Outcome) -> wire.Reply:
+    [number] = [effect.post.post for effect in outcome.effects if isinstance(effect, rules.Posted)]
+    return wire.Posted(turn.request.id, number)
+
+
+def _delete_post(turn: Turn) -> Outcome | Refused:
+    number = turn.request.post
+    return talk.delete_post(turn.state, turn.user, number, turn.facts.author_of(number), turn.now_us)
+
+
+def _report(turn: Turn) -> Outcome | Refused:
+    asked = turn.request
+    return talk.report(turn.state, turn.user, asked.user, asked.reason, asked.text, turn.wall_us)
+
+
 # A request is decided by (state, user, …, now_us): what stands between is all that differs.
 VERBS: Mapping[type[wire.Request], Verb] = {
     wire.Leave: Verb(lambda t: rules.leave(t.state, t.user, t.now_us)),
@@ -123,5 +144,13 @@ VERBS: Mapping[type[wire.Request], Verb] = {
     wire.Change: Verb(_change),
     wire.Share: Verb(_share, RateKind.INVITE, _shared, makes_secret=True),
     wire.Unshare: Verb(_unshare),
+    wire.Report: Verb(_report, RateKind.REPORT),
+    # Talk
+    wire.Post: Verb(_post, RateKind.POST, _posted),
+    wire.DeletePost: Verb(_delete_post),
+    wire.Note: Verb(lambda t: talk.note(t.state, t.user, t.request.text, t.wall_us), RateKind.NOTE),
+    wire.React: Verb(lambda t: talk.react(t.state, t.user, t.request.reaction, t.now_us), RateKind.REACTION),
+    wire.Pin: Verb(lambda t: talk.pin(t.state, t.user, t.request.text, t.wall_us)),
+    wire.Unpin: Verb(lambda t: talk.unpin(t.state, t.user, t.request.pin, t.now_us)),
 }
 """Requests that one rule decides. Join, Resume, Oversee and lists are carried out beside them."""
