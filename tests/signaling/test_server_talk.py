@@ -16,8 +16,6 @@ from tests.signaling.server_world import WALL_US, World
 from tests.virtual.loop import run
 
 EASY = TalkConfig(posts_burst=1000, posts_every_ms=1, notes_burst=1000, notes_every_ms=1)
-    posts_burst=1000, posts_every_ms=1, notes_burst=1000, notes_every_ms=1, reactions_burst=1000
-)
 
 
 def tell(story: Callable[[World], Awaitable[None]], talk: TalkConfig = EASY, **limits: int) -> None:
