@@ -18,6 +18,8 @@ VISIBLE_LINE_PATTERN: Final = rf"\A[^\S{_UNSAFE}]*[^\s{_UNSAFE}][^{_UNSAFE}]*\Z"
 BODY_PATTERN: Final = rf"\A[^{_UNSAFE_IN_BODY}]*\Z"
 VISIBLE_BODY_PATTERN: Final = rf"\A[^\S{_UNSAFE_IN_BODY}]*[^\s{_UNSAFE_IN_BODY}][^{_UNSAFE_IN_BODY}]*\Z"
 
+PIN_CHARS: Final = 280  # shorter than a post: a full stage and every pin stand together in one `joined`
+
 U8 = Annotated[int, Meta(ge=0, le=0xFF)]
 U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
 U32 = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)]
@@ -45,8 +47,7 @@ Handle = Annotated[str, Meta(max_length=64, pattern=LINE_PATTERN)]
 Query = Annotated[str, Meta(max_length=100, pattern=LINE_PATTERN)]
 Body = Annotated[str, Meta(min_length=1, max_length=500, pattern=VISIBLE_BODY_PATTERN)]
 BodyOrNone = Annotated[str, Meta(max_length=500, pattern=BODY_PATTERN)]
-# Shorter than a post: a full stage and every pin stand together in one `joined`.
-PinText = Annotated[str, Meta(min_length=1, max_length=280, pattern=VISIBLE_BODY_PATTERN)]
+PinText = Annotated[str, Meta(min_length=1, max_length=PIN_CHARS, pattern=VISIBLE_BODY_PATTERN)]
 Secret = Annotated[bytes, Meta(max_length=16)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
 Reaction = Annotated[str, Meta(min_length=1, max_length=16, pattern=LINE_PATTERN)]

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from signaling.protocol.fields import PIN_CHARS
 from signaling.protocol.framing import MAX_MESSAGE_BYTES
 
 __all__ = [
     "ABSENT_CAPABILITIES",
     "BUNDLE_DELAY_MS",
+    "DATAGRAM_BYTES",
     "DEFAULT_LIMITS",
     "MAX_BUNDLE",
     "REACTIONS",
@@ -18,6 +20,7 @@ __all__ = [
     "most_frames",
 ]
 
+DATAGRAM_BYTES: Final = 1_170  # fits a QUIC packet of 1,200 bytes with every header at its largest
 MAX_BUNDLE: Final = 3  # new frames in one datagram: two bits of flags, of which 0 is an error
 BUNDLE_DELAY_MS: Final = 40  # what the delay of the largest bundle comes to
 _FRAME_MS: Final = 20
@@ -45,7 +48,7 @@ ABSENT_CAPABILITIES: Final[Mapping[str, int]] = MappingProxyType(
 DEFAULT_LIMITS: Final[Mapping[str, int]] = MappingProxyType(
     {
         "message_bytes": MAX_MESSAGE_BYTES,
-        "datagram_bytes": 1_170,  # fits a QUIC packet of 1,200 bytes with every header at its largest
+        "datagram_bytes": DATAGRAM_BYTES,
         "frame_ms": 20,
         "stage": 13,
         "queue": 100,
@@ -56,9 +59,10 @@ DEFAULT_LIMITS: Final[Mapping[str, int]] = MappingProxyType(
         "topic_chars": 30,
         "post_chars": 500,
         "pins": 5,
-        "pin_chars": 280,
-        "invite_s": 600,
-        "speak_link_s": 604_800,
+        "pin_chars": PIN_CHARS,
+        "invite_ms": 600_000,
+        "speak_link_s": 86_400,
+        "speak_link_most_s": 604_800,
         "planned": 10,
         "plan_days": 30,
         "bubbles": 50,

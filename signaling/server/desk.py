@@ -8,9 +8,8 @@ from typing import Any, Protocol
 
 from signaling import rules
 from signaling.config import LimitsConfig
-from signaling.protocol import MAX_MESSAGE_BYTES, CloseCode, ErrorCode
+from signaling.protocol import CloseCode, ErrorCode
 from signaling.protocol import messages as wire
-from signaling.protocol.datagram import FRAME_MS
 from signaling.protocol.terms import DEFAULT_LIMITS, SERVER_CAPABILITIES
 from signaling.rules import Refused
 from signaling.server.answers import BUSY_RETRY_MS, Attendant, Part, answer, refuse
@@ -21,12 +20,9 @@ from signaling.server.surroundings import Surroundings
 from signaling.store import StoreError
 from signaling.tokens import TokenError
 
-__all__ = ["AUDIO_BYTES", "CAPABILITIES", "FrontDesk", "Registrar"]
+__all__ = ["CAPABILITIES", "FrontDesk", "Registrar"]
 
 log = logging.getLogger(__name__)
-
-AUDIO_BYTES = 1170
-"""The longest datagram that fits in the packets that every path carries (1,200 bytes of UDP payload)."""
 
 CAPABILITIES = dict(SERVER_CAPABILITIES)
 
@@ -178,13 +174,5 @@ class FrontDesk:
 
 
 def _welcome_limits(limits: LimitsConfig) -> dict[str, int]:
-    return {
-        **DEFAULT_LIMITS,
-        "message_bytes": MAX_MESSAGE_BYTES,
-        "datagram_bytes": AUDIO_BYTES,
-        "frame_ms": FRAME_MS,
-        "stage": limits.stage,
-        "queue": limits.queue,
-        "title_chars": limits.title_chars,
-        "requests_per_s": limits.requests_per_s,
-    }
+    """Those that an operator may move bear the names of their settings; the others are as on the page."""
+    return {key: getattr(limits, key, default) for key, default in DEFAULT_LIMITS.items()}
