@@ -11,29 +11,26 @@ from typing import Annotated, Any
 
 import typer
 
+from signaling.cli.act_commands import ACT_COMMANDS, act
+from signaling.cli.client_commands import CLIENT_COMMANDS
 from signaling.cli.load_command import load
-from signaling.cli.options import (
-    CaFile,
-    ConfigFile,
-    DataDir,
-    Fingerprint,
-    Json,
-    Name,
-    Server,
-    ServerDataDir,
-    Token,
-    TokenFile,
-)
+from signaling.cli.options import ConfigFile, Json, ServerDataDir
+from signaling.cli.people_commands import PEOPLE_COMMANDS
 from signaling.cli.running import guarded
+from signaling.cli.schedule_commands import schedule
 
 __all__ = ["app"]
+
+_ROOMS = "Spaces"
+_PEOPLE = "People"
+_SCRIPTS = "Scripts and backends"
 
 app = typer.Typer(
     name="spaces",
     help="Live audio rooms: serve them, speak in them, listen to them.\n\n"
     "Try it in two terminals: [bold]spaces serve --dev[/bold] and [bold]spaces host[/bold], "
     "then [bold]spaces join[/bold] in a third. Or see it all at once: [bold]spaces demo[/bold].",
-    epilog="Exit status: 0 done (also after Ctrl-C in serve, host and join, which is how they end), "
+    epilog="Exit status: 0 done (also after Ctrl-C in serve, host, join, timeline: it ends them), "
     "1 failed, 2 misuse, 130 interrupted before the work was done.",
     no_args_is_help=True,
     add_completion=False,
@@ -116,122 +113,14 @@ def demo(
     )
 
 
-@app.command()
-def live(
-    *,
-    server: Server = "127.0.0.1:4433",
-    name: Name = "",
-    token: Token = "",
-    token_file: TokenFile = None,
-    fingerprint: Fingerprint = None,
-    ca_file: CaFile = None,
-    data_dir: DataDir = Path("spaces-data"),
-    most: Annotated[int, typer.Option(min=1, max=10_000, help="List at most so many.")] = 100,
-    json: Json = False,
-) -> None:
-    """List the Spaces that are live."""
-
-    def work() -> int:
-        options = _options(server, name, token, token_file, fingerprint, ca_file, data_dir)
-        return int(import_module("signaling.cli.live").run(options, most=most, as_json=json))
-
-    _end("live", work)
-
-
-@app.command()
-def host(
-    *,
-    title: Annotated[str, typer.Option("--title", "-t", help="What the Space is called.")] = "Hello",
-    audio: Annotated[
-        Path | None,
-        typer.Option(
-            "--audio",
-            "-a",
-            metavar="FILE",
-            help="What to say: any file with sound in it. Without one a voice speaks the title.",
-        ),
-    ] = None,
-    loop: Annotated[
-        bool, typer.Option("--loop", metavar="", help="Say it again and again; else the Space ends with it.")
-    ] = False,
-    admit_all: Annotated[
-        bool,
-        typer.Option(
-            "--admit-all", metavar="", help="Let everybody speak who asks; else you are asked each time."
-        ),
-    ] = False,
-    server: Server = "127.0.0.1:4433",
-    name: Name = "",
-    token: Token = "",
-    token_file: TokenFile = None,
-    fingerprint: Fingerprint = None,
-    ca_file: CaFile = None,
-    data_dir: DataDir = Path("spaces-data"),
-) -> None:
-    """Open a Space and speak in it. It ends with the sound, or with Ctrl-C."""
-
-    def work() -> int:
-        options = _options(server, name, token, token_file, fingerprint, ca_file, data_dir)
-        module = import_module("signaling.cli.host")
-        return int(module.run(options, title=title, audio=audio, repeat=loop, admit_all=admit_all))
-
-    _end("host", work)
-
-
-@app.command()
-def join(
-    *,
-    space: Annotated[
-        str,
-        typer.Argument(
-            metavar="ID", help="The Space, as `spaces live` shows it. Not needed if only one is live."
-        ),
-    ] = "",
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "-o", metavar="FILE", help="Write what is heard, .opus or .wav; replaces the file."
-        ),
-    ] = None,
-    play: Annotated[
-        bool, typer.Option("--play", metavar="", help="Play it on the loudspeaker (needs the extra 'play').")
-    ] = False,
-    ask: Annotated[
-        bool,
-        typer.Option(
-            "--ask", metavar="", help="Ask to speak; once admitted, through the microphone (extra 'play')."
-        ),
-    ] = False,
-    audio: Annotated[
-        Path | None, typer.Option("--audio", "-a", metavar="FILE", help="With --ask: say this file instead.")
-    ] = None,
-    low_delay: Annotated[
-        bool,
-        typer.Option(
-            "--low-delay", metavar="", help="Each 20 ms at once, also in a large room; costs more packets."
-        ),
-    ] = False,
-    server: Server = "127.0.0.1:4433",
-    name: Name = "",
-    token: Token = "",
-    token_file: TokenFile = None,
-    fingerprint: Fingerprint = None,
-    ca_file: CaFile = None,
-    data_dir: DataDir = Path("spaces-data"),
-) -> None:
-    """Listen to a Space, and see who talks. Ctrl-C leaves; what was heard is kept."""
-
-    def work() -> int:
-        connection = _options(server, name, token, token_file, fingerprint, ca_file, data_dir)
-        module = import_module("signaling.cli.join")
-        options = module.JoinOptions(
-            space=space, out=out, play=play, ask=ask, audio=audio, low_delay=low_delay
-        )
-        return int(module.run(connection, options))
-
-    _end("join", work)
-
-
+for command in CLIENT_COMMANDS:
+    app.command(rich_help_panel=_ROOMS)(command)
+for command in PEOPLE_COMMANDS:
+    app.command(rich_help_panel=_PEOPLE)(command)
+app.add_typer(schedule, name="schedule", rich_help_panel=_ROOMS)
+app.add_typer(act, name="act", rich_help_panel=_SCRIPTS)
+for command in ACT_COMMANDS:
+    app.command(rich_help_panel=_SCRIPTS)(command)
 app.command()(load)
 
 
@@ -290,20 +179,6 @@ def doctor(json: Json = False) -> None:
     Exit status 0 if all that is needed is there, 1 otherwise.
     """
     _end("doctor", lambda: import_module("signaling.cli.doctor").run(as_json=json))
-
-
-def _options(  # noqa: PLR0917 - in the order of the dataclass
-    server: str,
-    name: str,
-    token: str,
-    token_file: Path | None,
-    fingerprint: str | None,
-    ca_file: Path | None,
-    data_dir: Path,
-) -> Any:
-    return import_module("signaling.cli.connecting").ConnectionOptions(
-        server, name, token, token_file, fingerprint, ca_file, data_dir
-    )
 
 
 def _end(command: str, work: Any) -> None:

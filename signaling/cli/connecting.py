@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -13,11 +13,15 @@ from typing import Final
 from signaling.cli.failures import Failure, Misuse
 from signaling.client import Client, ConnectError, RequestRefused, SpacesError, TokenSource, connect
 from signaling.client.trust import parse_address
+from signaling.links import LinkError, parse_link
 from signaling.protocol.terms import BUNDLE_DELAY_MS
 from signaling.quic.certificate import load_certificate
 from signaling.quic.errors import CertificateError
 
-__all__ = ["ConnectionOptions", "development_fingerprint", "dial"]
+__all__ = ["DEFAULT_SERVER", "LINK_PREFIX", "ConnectionOptions", "development_fingerprint", "dial", "place"]
+
+LINK_PREFIX: Final = "spaces://"
+DEFAULT_SERVER: Final = "127.0.0.1:4433"
 
 _START_ONE: Final = "start a server on this machine:  spaces serve --dev"
 _REMEDIES: Final = {
@@ -36,7 +40,8 @@ _REMEDIES: Final = {
 class ConnectionOptions:
     """What the flags say. Nothing is checked before `dial`."""
 
-    server: str = "127.0.0.1:4433"
+    server: str = ""
+    """`host:port`; empty where none is named: then it is that of a link, or DEFAULT_SERVER."""
     name: str = ""
     token: str = ""
     token_file: Path | None = None
@@ -44,6 +49,11 @@ class ConnectionOptions:
     ca_file: Path | None = None
     data_dir: Path = Path("spaces-data")
     bundle_delay_ms: int = BUNDLE_DELAY_MS
+
+    @property
+    def address(self) -> str:
+        """Where to connect to."""
+        return self.server or DEFAULT_SERVER
 
     def token_source(self) -> TokenSource:
         """The token; from a file it is read anew for each renewal."""
@@ -67,7 +77,7 @@ class ConnectionOptions:
                 "--fingerprint and --ca-file are both given and a pinned certificate needs no authority",
                 "leave one out",
             )
-        if self.fingerprint is not None or self.ca_file is not None or not _is_loopback(self.server):
+        if self.fingerprint is not None or self.ca_file is not None or not _is_loopback(self.address):
             return self.fingerprint
         return development_fingerprint(self.data_dir)
 
@@ -86,7 +96,7 @@ async def dial(options: ConnectionOptions) -> Client:
     token, pin = options.token_source(), options.pin()
     try:
         return await connect(
-            options.server,
+            options.address,
             name=options.display_name(),
             token=token,
             fingerprint=pin,
@@ -105,12 +115,34 @@ async def dial(options: ConnectionOptions) -> Client:
         if error.code in ("not_authenticated", "bad_token") and not token:
             raise Failure(
                 error.code,
-                f"{options.server} asks for a token and none is given",
+                f"{options.address} asks for a token and none is given",
                 "its operator mints one with  spaces token; give it by --token-file",
             ) from error
         raise
     except SpacesError:
         raise
+
+
+def place(options: ConnectionOptions, where: str) -> tuple[ConnectionOptions, str]:
+    """The options for a Space that is named by id or link: of a link, its server, unless another is named.
+
+    Misuse where a token would go to a server that only the link names: whoever made the link would get it.
+    """
+    if not where.lower().startswith(LINK_PREFIX):
+        return options, where
+    try:
+        link = parse_link(where)
+    except LinkError as error:
+        raise Misuse(error.code, str(error)) from error
+    if options.server:
+        return options, where
+    if options.token or options.token_file is not None:
+        raise Misuse(
+            "server_unnamed",
+            f"a token is given, and only the link names the server {link.address}",
+            f"if the token is for it, say so:  --server {link.address}",
+        )
+    return replace(options, server=link.address), where
 
 
 def development_fingerprint(data_dir: Path, now: datetime | None = None) -> str | None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,46 +14,71 @@ import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from signaling.cli.connecting import ConnectionOptions, dial
+from signaling.cli.connecting import ConnectionOptions, dial, place
 from signaling.cli.meters import Levels, framed, stage_table
+from signaling.cli.partners import Partners
 from signaling.cli.running import Interrupted, run_loop, together
 from signaling.cli.screen import Screen, keys
 from signaling.cli.sound.samples import RATE_HZ, Samples, frames_of
 from signaling.cli.sound.sources import AudioFile, ahead
 from signaling.cli.sound.speech import speak
 from signaling.cli.telling import Teller
-from signaling.client import Frame, Queue, RequestRefused, Space, SpaceOver
+from signaling.client import Frame, Queue, RequestRefused, Space, SpaceOver, WhoMaySpeak
 from spacecore import level_of
 
-__all__ = ["run"]
+__all__ = ["HostOptions", "run"]
 
 _ANSWERS_KEPT: Final = 16
 """So many keys wait to be carried out; more are passed over."""
 
 
-def run(options: ConnectionOptions, *, title: str, audio: Path | None, repeat: bool, admit_all: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """What to open, or which scheduled Space to start, and what to do in it."""
+
+    title: str = ""
+    start: str = ""
+    audio: Path | None = None
+    repeat: bool = False
+    topics: tuple[str, ...] = ()
+    who_may_speak: WhoMaySpeak = "everyone"
+    fair: bool = False
+    kind: str = ""
+    admit_all: bool = False
+    co_hosts: tuple[str, ...] = ()
+    speak_links: int = 0
+
+
+def run(connection: ConnectionOptions, options: HostOptions) -> int:
     """Host until the sound is over, the Space ends, or Ctrl-C; returns 0."""
-    frames = _spoken(title) if audio is None else _of_file(audio, repeat)
+    frames = _spoken(options.title) if options.audio is None else _of_file(options.audio, options.repeat)
     # The first frame is taken before anything is opened for others: a file that cannot be read says so now.
     first = next(frames)
     with contextlib.suppress(Interrupted):
-        run_loop(_host(options, title, itertools.chain([first], frames), admit_all))
+        run_loop(_host(connection, options, itertools.chain([first], frames)))
     return 0
 
 
-async def _host(options: ConnectionOptions, title: str, frames: Iterator[Samples], admit_all: bool) -> int:
-    async with await dial(options) as client:
-        space = await client.open(title)
+async def _host(connection: ConnectionOptions, options: HostOptions, frames: Iterator[Samples]) -> int:
+    connection, where = place(connection, options.start)
+    async with await dial(connection) as client:
+        if where:
+            space = await client.start(where)
+        else:
+            space = await client.open(
+                options.title, topics=options.topics, who_may_speak=options.who_may_speak, kind=options.kind
+            )
         try:
             loop = asyncio.get_running_loop()
-            desk = _Desk(space, admit_all)
+            desk = _Desk(space, options.admit_all, Partners(space, options.co_hosts))
             with (
                 keys(loop.add_reader, loop.remove_reader) as pressed,
                 Screen(lambda: desk.view(pressed.usable)) as screen,
             ):
                 pressed.on_key = desk.on_key
-                screen.say(f"Space {space.id_text}  {title}")
-                if not screen.is_live and not admit_all:
+                screen.say(f"Space {space.id_text}  {space.title}")
+                await _prepare(space, options, screen)
+                if not screen.is_live and not options.admit_all:
                     screen.say("Nobody is at a terminal to admit speakers; --admit-all lets everybody speak.")
                 await together(desk.speak(frames), desk.follow(screen), desk.answer(screen))
         finally:
@@ -62,11 +88,19 @@ async def _host(options: ConnectionOptions, title: str, frames: Iterator[Samples
     return 0
 
 
+async def _prepare(space: Space, options: HostOptions, screen: Screen) -> None:
+    if options.fair:
+        await space.change(queue_order="fair")
+    for _ in range(options.speak_links):
+        screen.say(f"Speak: {(await space.share(speak=True)).link}")
+
+
 class _Desk:
     """The host's side of a Space: speaks, follows what happens, admits."""
 
-    def __init__(self, space: Space, admit_all: bool) -> None:
+    def __init__(self, space: Space, admit_all: bool, partners: Partners) -> None:
         self._space = space
+        self._partners = partners
         self._admit_all = admit_all
         self.keys_dropped = 0
         self._levels = Levels()
@@ -86,9 +120,12 @@ class _Desk:
             async for event in self._space.events():
                 for sentence in teller.sentences(event):
                     screen.say(sentence)
-                if isinstance(event, Queue) and self._admit_all:
+                if isinstance(event, Queue):
                     for person in event.queue:
-                        await self._answer(screen, person.user, "a")
+                        if self._admit_all or self._partners.has(person.user):
+                            await self._answer(screen, person.user, "a")
+                for sentence in await self._partners.on_event(event):
+                    screen.say(sentence)
         finally:
             if self._answers.full():
                 self._answers.get_nowait()
@@ -150,6 +187,7 @@ def _of_file(path: Path, repeat: bool) -> Iterator[Samples]:
 
 def _spoken(title: str) -> Iterator[Samples]:
     """Without a file: the title, spoken again and again."""
-    sentence = speak(f"Welcome to this Space: {title}. You can hear me, so everything works.")
+    named = f": {title}" if title else ""
+    sentence = speak(f"Welcome to this Space{named}. You can hear me, so everything works.")
     pause = np.zeros(RATE_HZ, np.float32)
     return itertools.cycle(frames_of(np.concatenate([sentence, pause])))

@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from signaling.cli.connecting import ConnectionOptions, dial
+from signaling.cli.connecting import ConnectionOptions, dial, place
 from signaling.cli.failures import Failure, Misuse
 from signaling.cli.meters import Levels, framed, stage_table
 from signaling.cli.running import Interrupted, run_loop, together
@@ -24,7 +24,7 @@ from signaling.cli.sound.samples import Samples
 from signaling.cli.sound.sinks import Loudspeaker, Sink, check_recording, open_recording
 from signaling.cli.sound.sources import AudioFile, ahead
 from signaling.cli.telling import Teller
-from signaling.client import Client, Frame, Removed, Space
+from signaling.client import Client, Frame, Invited, Removed, RequestRefused, Space
 from spacecore import level_of
 
 __all__ = ["JoinOptions", "run"]
@@ -70,8 +70,9 @@ async def _join(
 ) -> int:
     if options.low_delay:
         connection = replace(connection, bundle_delay_ms=0)
+    connection, where = place(connection, options.space)
     async with await dial(connection) as client:
-        space = await client.join(options.space or await _only_one(client))
+        space = await client.join(where or await _only_one(client))
         guest = _Guest(space)
         screen = Screen(guest.view)
         if options.out is not None:
@@ -82,8 +83,7 @@ async def _join(
             screen.say(f"Space {space.id_text}  {space.title}")
             work = [guest.listen(sinks), guest.follow(screen)]
             if options.ask:
-                await space.ask()
-                screen.say("You asked to speak; the host decides.")
+                await guest.ask(screen)
                 work.append(guest.speak(frames))
             await together(*work)
     if guest.removed:
@@ -106,9 +106,21 @@ class _Guest:
 
     def __init__(self, space: Space) -> None:
         self.removed = False
+        self._wants_to_speak = False
         self._space = space
         self._levels = Levels()
         self._seated = asyncio.Event()
+
+    async def ask(self, screen: Screen) -> None:
+        """Get on stage: by an invitation that is there, else by asking for one."""
+        self._wants_to_speak = True
+        if self._space.seat is not None:
+            self._seated.set()
+        elif self._space.invited:
+            await self._accept(screen)
+        else:
+            await self._space.ask()
+            screen.say("You asked to speak; the host decides.")
 
     async def listen(self, sinks: list[Sink]) -> None:
         """Give every frame to every sink."""
@@ -127,16 +139,26 @@ class _Guest:
                     screen.say(sentence)
                 if isinstance(event, Removed):
                     self.removed = True
+                if isinstance(event, Invited) and self._space.invited and self._wants_to_speak:
+                    await self._accept(screen)
                 if self._space.seat is not None:
                     self._seated.set()
         finally:
             self._seated.set()
+
+    async def _accept(self, screen: Screen) -> None:
+        try:
+            await self._space.accept()
+        except RequestRefused as error:
+            screen.say(f"The invitation cannot be taken up: {error.message} [{error.code}]")
 
     async def speak(self, frames: Iterator[Samples] | None) -> None:
         """Once admitted: the file, then back to listening; or the microphone, for as long as one is here."""
         await self._seated.wait()
         if self._space.seat is None:
             return
+        if self._space.muted:  # as who comes by an invitation is
+            await self._unmute()
         if frames is not None:
             await self._space.play(self._metered(ahead(frames)))
             if self._space.over is None and self._space.seat is not None:
@@ -150,6 +172,10 @@ class _Guest:
                 self._space.speak(frame)
         finally:
             microphone.close()
+
+    async def _unmute(self) -> None:
+        with contextlib.suppress(RequestRefused):  # held muted: the host knows why
+            await self._space.unmute()
 
     def view(self) -> RenderableType:
         """The live view."""

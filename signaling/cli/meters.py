@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,9 +11,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from signaling.client import Role, Space
+from signaling.client import Role, Space, StageSeat
 
-__all__ = ["SILENT", "Levels", "framed", "meter", "stage_table"]
+__all__ = ["SILENT", "Levels", "framed", "meter", "role_word", "stage_table"]
 
 SILENT: Final = 127
 """The level of silence, in −dBov (RFC 6464)."""
@@ -23,9 +22,15 @@ _FLOOR: Final = 60  # −dBov at which a meter is empty: the room itself counts 
 _FALL: Final = 1  # dB a frame by which a meter falls back: one can see what lasts 20 ms
 _RANK_DB: Final = 6
 _LEAST_WIDTH, _WIDTH = 4, 24  # of a meter: it gives way to names on a narrow terminal
+_FULL_PCT: Final = 100
 _FRAME_WIDTH: Final = 72
 _ZONES: Final = ((0.7, "green"), (0.9, "yellow"), (1.0, "red"))
-_ROLES: Final = {Role.HOST: "host", Role.SPEAKER: "speaker", Role.LISTENER: "listener"}
+_ROLES: Final = {
+    Role.HOST: "host",
+    Role.CO_HOST: "co-host",
+    Role.SPEAKER: "speaker",
+    Role.LISTENER: "listener",
+}
 
 
 class Levels:
@@ -90,7 +95,7 @@ class _Row:
 
 def stage_table(space: Space, levels: Levels) -> Table:
     """Who is on stage, and how loud."""
-    rows = [_Row(row.name, _role(row.role), row.muted, levels.of(row.seat)) for row in space.stage]
+    rows = [_Row(row.name, _state(row), row.muted, levels.of(row.seat)) for row in space.stage]
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(no_wrap=True, min_width=1)
     table.add_column(min_width=_LEAST_WIDTH)  # shrinks before the others do
@@ -121,8 +126,20 @@ def framed(content: RenderableType, space: Space, leave: str) -> RenderableType:
     return _Framed(content, space.title, leave if space.over is None else "over")
 
 
-def _role(number: int, words: Mapping[Role, str] = _ROLES) -> str:
+def role_word(number: int) -> str:
+    """A role of the protocol in a word."""
     try:
-        return words[Role(number)]
+        return _ROLES[Role(number)]
     except ValueError:
         return "?"
+
+
+def _state(row: StageSeat) -> str:
+    words = [role_word(row.role)]
+    if row.absent:
+        words.append("away")
+    if row.held:
+        words.append("held muted")
+    if row.volume_pct != _FULL_PCT:
+        words.append(f"at {row.volume_pct} %")
+    return ", ".join(words)

@@ -42,6 +42,7 @@ _NOW: Final = {
     Role.SPEAKER: "You may speak now.",
     Role.LISTENER: "You are a listener now.",
     Role.HOST: "You are the host now.",
+    Role.CO_HOST: "You are a co-host now.",
 }
 
 
@@ -100,7 +101,7 @@ class Teller:
         before, self._role = self._role, self._space.role
         if before is self._role:
             return []
-        return [_NOW.get(self._role, "You are a co-host now.")]
+        return [_NOW[self._role]]
 
     def _on_settings(self, now: SpaceSettings) -> list[str]:
         before, self._settings = self._settings, now
@@ -146,7 +147,7 @@ def _changes(before: StageSeat, now: StageSeat) -> list[str]:
         said.append(f"{now.name} is {'muted' if now.muted else 'no longer muted'}.")
     if now.absent != before.absent:
         said.append(f"{now.name} {'lost the connection' if now.absent else 'is back'}.")
-    if now.role != before.role and now.role in (Role.HOST, 3):
+    if now.role != before.role and now.role in (Role.HOST, Role.CO_HOST):
         said.append(f"{now.name} is {'the host' if now.role == Role.HOST else 'a co-host'} now.")
     return said
 

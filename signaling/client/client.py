@@ -183,13 +183,16 @@ class Client(PeopleVerbs, FindingVerbs):
         await asyncio.shield(self._reception.lost)
         return self._line.error()
 
-    async def close(self) -> None:
-        """Leave the Space, close the connection, end every task. Never raises; twice is harmless."""
+    async def close(self, *, leave: bool = True) -> None:
+        """Leave the Space, close the connection, end every task. Never raises; twice is harmless.
+
+        Without `leave` the server keeps one's place for a while, as where a connection is lost.
+        """
         reception = self._reception
         try:
             if not reception.closing:
                 reception.closing = True
-                await self._farewell()
+                await self._farewell(leave)
         finally:  # also where whoever closes is cancelled in the middle
             reception.background.stop()
             self._live.close()
@@ -275,11 +278,11 @@ class Client(PeopleVerbs, FindingVerbs):
     async def _stop_timeline(self) -> None:
         await self._get(lambda number: wire.Timeline(number, False), wire.Bubbles)
 
-    async def _farewell(self) -> None:
+    async def _farewell(self, leave: bool) -> None:
         space = self.space
         if space is None:
             return
-        if not self._line.is_up:
+        if not leave or not self._line.is_up:
             space.finish("left")
             return
         try:

@@ -82,6 +82,7 @@ BUBBLE = wire.Bubble(SPACE, "Tea", "hana", "Hana", ["tea"], [Person("hana", "Han
 PLANNED = wire.PlannedSpace(SPACE, "Tea", "hana", "Hana", 1_900_000_000_000)
 POST = wire.PostRow(7, "bo", "Bo", "Hello", 5)
 NOTE = wire.NoteRow(3, "bo", "Bo", "Too loud", 6)
+PINNED = wire.PinRow(2, "Read this", "hana", 5)
 PROFILE: tuple[Any, ...] = ("hana", "Hana", "hana", 3, 4, 0, True)
 
 FOUND: dict[type[Request], tuple[type[Reply], tuple[Any, ...]]] = {

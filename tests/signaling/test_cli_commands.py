@@ -17,6 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from signaling import tokens
+from signaling.cli.act_commands import VERBS
 from signaling.cli.commands import app
 from signaling.cli.connecting import ConnectionOptions, development_fingerprint
 from signaling.cli.failures import Failure, Misuse
@@ -30,9 +31,16 @@ from signaling.tokens import Verifier, new_private_key, private_key_pem
 from tests.signaling.test_cli_sound import write_video
 from tests.signals import voice
 
-COMMANDS = ("serve", "demo", "live", "host", "join", "load", "token", "doctor")
+COMMANDS = (
+    *("serve", "demo", "live", "timeline", "peek", "host", "join", "share", "schedule", "load", "token"),
+    *("follow", "unfollow", "block", "unblock", "profile", "act", "audit", "create", "doctor"),
+)
+UNDER = (
+    *(("schedule", name) for name in ("create", "list", "move", "cancel", "start", "remind")),
+    *(("act", name) for name in VERBS),
+)
 ROOT = Path(__file__).parents[2]
-SENTENCE = re.compile(r"^spaces \w+: .+ \[[a-z_]+\]$")
+SENTENCE = re.compile(r"^spaces [\w -]+: .+ \[[a-z_]+\]$")
 
 
 @pytest.fixture(autouse=True)
@@ -85,18 +93,21 @@ def test_help_names_every_command_and_the_exit_statuses():
     assert "130 interrupted" in " ".join(result.output.split())
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*((name,) for name in COMMANDS), *UNDER], ids=" ".join)
 def test_every_command_has_help_with_every_option_explained(command):
-    result = run(command, "--help")
+    result = run(*command, "--help")
     assert result.exit_code == 0
-    assert f"Usage: spaces {command}" in result.output
+    assert f"Usage: spaces {' '.join(command)}" in result.output
     for line in result.output.splitlines():
-        if line.startswith("│ --"):
+        if line.startswith(("│ --", "│ * ")):
             assert len(line.strip("│ ").split("  ")) > 1, f"an option without a word of help: {line}"
 
 
 def test_help_says_the_defaults():
-    for command, default in (("serve", "4433"), ("serve", "127.0.0.1"), ("token", "3600"), ("live", "100")):
+    for command, default in (
+        *(("serve", "4433"), ("serve", "127.0.0.1"), ("token", "3600"), ("live", "100")),
+        *(("live", "127.0.0.1:4433, or that of a link"), ("host", "everyone")),
+    ):
         assert re.search(rf"\[default: [^]]*{default}\]", run(command, "--help").output)
 
 
@@ -133,6 +144,19 @@ def test_without_the_extra_one_sentence_says_which_to_install():
         ["live", "--most", "0"],
         ["token"],
         ["join", "a", "b"],
+        ["host", "--who-may-speak", "all"],
+        ["host", "--speak-links", "21"],
+        ["schedule"],
+        ["schedule", "create"],
+        ["unfollow"],
+        ["act"],
+        ["act", "sing", "00"],
+        ["act", "mute", "00"],
+        ["act", "volume", "00", "bo", "101"],
+        ["act", "volume", "00", "bo", "loud"],
+        ["act", "unpin", "00", "0"],
+        ["act", "queue-order", "00", "random"],
+        ["act", "lock", "00", "--hold"],
     ],
 )
 def test_misuse_of_the_command_line_has_status_2(arguments):
@@ -219,7 +243,7 @@ def test_low_delay_asks_for_no_bundles(monkeypatch, flags, delay_ms):
     assert asked == [delay_ms]
 
 
-@pytest.mark.parametrize("command", [["live"], ["host"], ["join"]])
+@pytest.mark.parametrize("command", [["live"], ["host"], ["join"], ["peek", "00"], ["act", "lock", "00"]])
 def test_addresses_and_trust_that_cannot_be_meant(command):
     refused(2, "bad_address", *command, "--server", "127.0.0.1:99999")
     refused(2, "pin_malformed", *command, "--fingerprint", "sha256:12")

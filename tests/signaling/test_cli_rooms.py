@@ -123,7 +123,8 @@ def test_somebody_hosts_somebody_listens_and_both_leave_cleanly(tmp_path, start,
 
     status, said, _ = start("live", "--json", *where).wait()
     assert status == 0
-    assert json.loads(said) == [{"space": space, "title": "Morning talk", "host": "Ada", "people": 1}]
+    [row] = json.loads(said)
+    assert (row["space"], row["title"], row["host_name"], row["people"]) == (space, "Morning talk", "Ada", 1)
 
     # Nobody needs to name the only Space there is; the speaker's file is heard, then they listen again.
     guest = start("join", "--ask", "--audio", "talk.wav", "--out", "heard.wav", *where, "--name", "Ben")
@@ -228,7 +229,7 @@ def test_a_token_names_who_one_is(start, where, tmp_path):
     (tmp_path / "token").write_text(token)
     hosting = start("host", "--token-file", "token", *where)
     hosting.line("Space")
-    assert json.loads(start("live", "--json", *where).wait()[1])[0]["host"] == "Ada Lovelace"
+    assert json.loads(start("live", "--json", *where).wait()[1])[0]["host_name"] == "Ada Lovelace"
     status, _, complaints = start("live", "--token", "not.a.token", *where).wait()
     assert status == 1
     assert complaints.strip().endswith("[bad_token]")
