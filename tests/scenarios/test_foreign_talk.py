@@ -29,7 +29,8 @@ def test_posts_notes_reactions_and_pins_go_both_ways(tmp_path: Path) -> None:
             room = await fran.join(space.id)
             first = await fran.post("Which line is it?\nThe night train?")
             await until(
-                space, lambda: [post.text for post in space.recent_posts] == ["Which line is it?\nThe night train?"]
+                space,
+                lambda: [post.text for post in space.recent_posts] == ["Which line is it?\nThe night train?"],
             )
             reply = await space.post("To Vienna.", reply_to=first)
             await fran.until(lambda: reply in room.posts, WAIT_S)
