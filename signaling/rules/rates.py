@@ -11,7 +11,7 @@ from signaling.rules.permissions import ALLOWED, Allowed, Refused
 
 __all__ = ["BUCKETS_KEPT", "RATES", "Bucket", "Rate", "RateKind", "Rates"]
 
-BUCKETS_KEPT: Final = 100_000
+BUCKETS_KEPT: Final = 20_000
 """Buckets of one `Rates` that are not full. Beyond, the fullest are forgotten: they held back the least."""
 
 _SECOND_US = 1_000_000
