@@ -151,6 +151,8 @@ class SpaceActor:
         refused = await self.perform(outcome, session, self.state.host)
         if refused is None:
             self.hall.herald.bulletin.forget()  # the host's snapshot says it all
+            # A host who is not here yet is awaited from the first moment on.
+            self._around.alarms.set(("due", self.space), self.state.deadline_us, self._on_due)
         return refused
 
     def snapshot(self, request_id: int, user: str) -> wire.Joined:

@@ -15,6 +15,7 @@ from signaling.rules import Refused
 from signaling.server.answers import BUSY_RETRY_MS, Attendant, Part, answer, refuse
 from signaling.server.authority import Authority
 from signaling.server.directory import Directory
+from signaling.server.services import refused_to
 from signaling.server.session import Member, Session
 from signaling.server.surroundings import Surroundings
 from signaling.store import StoreError
@@ -90,6 +91,10 @@ class FrontDesk:
 
     def act(self, session: Session, request: wire.Request) -> None:
         """Carry out one request of somebody known."""
+        refused = refused_to(session.member, request)
+        if refused is not None:
+            refuse(session, refused)
+            return
         take = self._takers.get(type(request))
         if take is not None:
             take(session, request)
@@ -156,6 +161,12 @@ class FrontDesk:
             identity = self._authority.identify(request.token, subject=before.user)
         except TokenError as error:
             session.refuse(ErrorCode[error.code], error.message)
+            return
+        if identity.is_service is not before.is_service:
+            session.refuse(
+                ErrorCode.wrong_subject,
+                "a token of the same subject, but with another scope; renew with the scope of the first",
+            )
             return
         session.renewed(self._authority.member(identity, before.name, self._now_us()))
         session.reply(wire.Ok(request.id))

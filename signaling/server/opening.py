@@ -8,7 +8,7 @@ from signaling import rules
 from signaling.config import LimitsConfig
 from signaling.protocol import CloseCode
 from signaling.protocol import messages as wire
-from signaling.rules import Changes, Refused, Settings, SpaceLimits
+from signaling.rules import Audited, Changes, Outcome, Refused, Settings, SpaceLimits
 from signaling.rules.settings import changed
 from signaling.server.actor import SpaceActor
 from signaling.server.answers import Answer, Handler
@@ -56,23 +56,23 @@ class Openings:
         return changed(asked, changes, self.limits.title_chars, self.limits.topics)
 
     async def open(
-        self, session: Session, member: Member, settings: Settings, space: bytes = b""
+        self, session: Session | None, member: Member, settings: Settings, space: bytes = b"", by: str = ""
     ) -> SpaceActor | Refused:
         """Make a Space live, with its host inside over `session`; answer them without a pause after that.
 
-        `space` is the id of one that was scheduled; else it gets a new one. Refused: already_in_space,
-        already_hosting, too_many_spaces, busy, and what the rules refuse.
+        `space` is the id of one that was scheduled; else it gets a new one. Without a session the service
+        `by` creates it for a host who is still to come. Refused: already_in_space, already_hosting,
+        too_many_spaces, busy, and what the rules refuse.
         """
-        if session.place is not None:
+        if session is not None and session.place is not None:
             return Refused("already_in_space", "you are in a Space, one is the limit; leave it first")
         refused = self._directory.reserve(member.user)
         if refused is not None:
             return refused
         actor = None
         try:
-            made = await self._made(
-                session, member, settings, space or self._around.random_bytes(_SPACE_ID_BYTES)
-            )
+            space = space or self._around.random_bytes(_SPACE_ID_BYTES)
+            made = await self._made(session, member, settings, space, by)
             if isinstance(made, Refused):
                 return made
             actor = made
@@ -97,13 +97,21 @@ class Openings:
         return actor if isinstance(actor, Refused) else actor.snapshot(request.id, member.user)
 
     async def _made(
-        self, session: Session, member: Member, settings: Settings, space: bytes
+        self, session: Session | None, member: Member, settings: Settings, space: bytes, by: str
     ) -> SpaceActor | Refused:
         outcome = rules.open_space(
-            space, settings, member.user, member.name, self._around.clock_us(), limits=self.limits
+            space,
+            settings,
+            member.user,
+            member.name,
+            self._around.clock_us(),
+            limits=self.limits,
+            present=session is not None,
         )
         if isinstance(outcome, Refused):
             return outcome
+        if by:
+            outcome = Outcome(outcome.state, (*outcome.effects, Audited(by, "create", member.user)))
         actor = SpaceActor(outcome.state, self._make_hall(space), self._around, self._directory.discard)
         refused = await actor.opened(outcome, session)
         if refused is not None:

@@ -18,6 +18,7 @@ from signaling.server.opening import Openings
 from signaling.server.planning import Planning
 from signaling.server.presence import Presence
 from signaling.server.relations import Relations
+from signaling.server.services import Services
 from signaling.server.surroundings import Surroundings
 from signaling.server.timeline import Timeline
 from signaling.store import Store
@@ -46,6 +47,7 @@ class Parts:
         self.presence = Presence()
         self.hosting = Hosting(gates_of(config), relations, store, around.wall_us)
         self.openings = Openings(directory, around, self.hosting, make_hall=make_hall)
+        self.services = Services(self.openings, self.hosting, store)
         self.timeline = Timeline(directory, relations, around, people)
         evictions = Evictions(directory)
         self.following = Following(
@@ -68,7 +70,7 @@ class Parts:
     @property
     def table(self) -> tuple[Part, ...]:
         """Who carries out which requests."""
-        return (self.openings, self.finding, self.following, self.timeline, self.planning)
+        return (self.openings, self.services, self.finding, self.following, self.timeline, self.planning)
 
     @property
     def attendants(self) -> tuple[Attendant, ...]:
