@@ -172,6 +172,12 @@ class ForeignClient(Verbs):
         self._here(await self.request(Request.JOIN, space, secret))
         return self._in_room()
 
+    async def oversee(self, space: bytes) -> Room:
+        """For a service: act on a Space from here on."""
+        self._early = []
+        await self.request(Request.OVERSEE, space)
+        return self._in_room()
+
     async def join_link(self, link: str) -> Room:
         """Enter the Space that a link names, on the server that I am connected to."""
         path, _, secret = link.partition("?speak=")

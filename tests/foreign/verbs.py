@@ -63,6 +63,10 @@ class Verbs:
         """Be told of a scheduled Space, or no more."""
         await self.request(Request.REMIND, space, on)
 
+    async def create(self, host: str, title: str) -> bytes:
+        """For a service: open a Space for a host who is not here yet; its id."""
+        return bytes((await self.request(Request.CREATE, host, title))[2])
+
     # people
 
     async def follow(self, user: str) -> None:
@@ -145,6 +149,14 @@ class Verbs:
     async def remove(self, user: str, how: int = BAN) -> None:
         """Put somebody out of the Space."""
         await self.request(Request.REMOVE, user, how)
+
+    async def bans(self) -> list[str]:
+        """User ids of those who may not come back."""
+        return await self._users(Request.LIST_BANS)
+
+    async def audit(self) -> list[Message]:
+        """The first page of what was done to keep order: entry, at_ms, actor, action, target, detail."""
+        return list((await self.request(Request.LIST_AUDIT))[2])
 
     async def end(self) -> None:
         """End the Space for everybody."""

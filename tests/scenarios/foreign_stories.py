@@ -35,12 +35,12 @@ def story(tell: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 @asynccontextmanager
-async def server_at(tmp_path: Path) -> AsyncGenerator[Server, None]:
-    """A development server on a free port of loopback."""
+async def server_at(tmp_path: Path, *services: str) -> AsyncGenerator[Server, None]:
+    """A development server on a free port of loopback, to which these subjects are services."""
     server = Server(
         ServerConfig(
             listen=ListenConfig(port=0),
-            auth=AuthConfig(development=True),
+            auth=AuthConfig(development=True, services=services),
             store=StoreConfig(data_dir=tmp_path / "data"),
             media=MediaConfig(complexity=3),
         )

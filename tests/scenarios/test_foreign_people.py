@@ -13,10 +13,12 @@ from tests.foreign.verbs import BLOCKED, FOLLOWED, FOLLOWERS
 from tests.foreign.wire import ErrorCode
 from tests.scenarios.foreign_stories import (
     WAIT_S,
+    again_at,
     comes_up,
     fran_id,
     guest_at,
     refused,
+    server_at,
     story,
     three_at,
     two_at,
@@ -158,6 +160,23 @@ def test_a_scheduled_space_is_found_reminded_of_started_and_cancelled(tmp_path: 
             await gus.until(lambda: len(gus.notices) == 2, WAIT_S)
             assert sorted(notice[2:4] for notice in gus.notices) == [[1, first[0]], [2, second[0]]]
             assert (await gus.peek(second[0]))[2] == CANCELLED
+
+    story(tell)
+
+
+def test_who_was_away_is_told_once_when_they_come(tmp_path: Path) -> None:
+    async def tell() -> None:
+        async with server_at(tmp_path) as server, guest_at(server, "Hana") as hana:
+            plan = await hana.schedule("Soon", int(time.time() * 1000) + 600_000, [])
+            async with guest_at(server, "Fran") as fran:
+                await fran.follow(fran_id(hana))
+                await fran.remind(plan[0])
+            await hana.start(plan[0])
+            async with again_at(server, fran) as again:
+                await again.until(lambda: bool(again.notices), WAIT_S)
+                assert [notice[2:6] for notice in again.notices] == [[1, plan[0], "Soon", "Hana"]]
+            async with again_at(server, fran) as again:
+                assert (await again.planned(), again.notices) == ([], [])
 
     story(tell)
 
