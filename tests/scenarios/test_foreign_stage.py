@@ -72,6 +72,7 @@ def test_a_link_to_speak_brings_one_person_up_once(tmp_path: Path) -> None:
             assert space.invited
             await space.accept()
             await until(space, lambda: space.seat is not None)
+            await fran.until(lambda: here.answers == [[otto.user, True]], WAIT_S)
             await refused(ErrorCode.INVITE_LAPSED, gus.join_link(link))
             assert gus.room is None
             room = await gus.join_link(link.partition("?")[0])
