@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from signaling import Happening, Server, ServerConfig
-from signaling.client import Client, connect
+from signaling.client import Client, RequestRefused, connect
 from signaling.config import AuthConfig, ListenConfig, StoreConfig, WebhooksConfig
 from signaling.store import Store, outbox
 from tests.scenarios.venue import SERVER, _wall_clock
@@ -340,5 +340,48 @@ def test_a_server_that_tells_nobody_writes_no_outbox(tmp_path: Path) -> None:
         async with serving(Server(config(tmp_path))) as server, await caller(server, "Hana") as hana:
             await (await hana.open("Tea")).end()
         assert await waiting(tmp_path) == 0
+
+    tell(story())
+
+
+# The example
+
+
+def test_the_example_runs_as_the_page_says(tmp_path: Path) -> None:
+    """Its own people decide who may host and who never meets; its own tokens say who is who."""
+
+    async def story() -> None:
+        example = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(ROOT / "docs" / "examples" / "own_server.py"), str(tmp_path)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        assert example.stdout is not None
+        first = (await example.stdout.readline()).decode().split()
+        assert first[0] == "address"
+        tokens = {}
+        for _ in range(3):
+            word, user, value = (await example.stdout.readline()).decode().split()
+            assert word == "token"
+            tokens[user] = value
+
+        async def enter(user: str) -> Client:
+            return await connect(first[1], name="", token=tokens[user], fingerprint=first[2])
+
+        async with await enter("ada") as ada, await enter("bob") as bob, await enter("mallory") as mallory:
+            talk = await ada.open("Tea")
+            await bob.join(talk.id)
+            with pytest.raises(RequestRefused, match="No live Space"):
+                await mallory.join(talk.id)  # whom Ada has blocked
+            with pytest.raises(RequestRefused, match="follower"):
+                await bob.open("Mine")
+            await talk.end()
+        output, errors = await example.communicate(b"")
+        lines = [line.split(" ", 2) for line in output.decode().splitlines()]
+        assert [line[1] for line in lines] == ["space_opened", "person_on_stage", "moderated", "space_ended"]
+        assert "'host': 'ada'" in lines[0][2]
+        assert (example.returncode, errors.decode()) == (0, "")
 
     tell(story())
