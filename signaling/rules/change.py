@@ -78,9 +78,12 @@ class Change:
         place = self.state.on_stage.get(user)
         if place is not None:
             self.add(fx.SeatRemoved(place.seat, user, kept=True))
-        away = Absence(self.state.roster.name_of(user), now_us)
-        self.set(roster=self.state.roster.without(user), absent={**self.state.absent, user: away})
-        self.add(fx.Left(user), fx.WentAbsent(user, until_us))
+        away = Absence(self.state.name_of(user), now_us)
+        if user in self.state.roster:
+            self.set(roster=self.state.roster.without(user))
+            self.add(fx.Left(user))
+        self.set(absent={**self.state.absent, user: away})
+        self.add(fx.WentAbsent(user, until_us))
 
     def come_back(self, user: str) -> None:
         """Somebody absent is what they were, on stage under a new number for a new stream."""
@@ -139,7 +142,9 @@ class Change:
         former = self.state.host
         if former in self.state.on_stage:
             self.set_role(former, before)
-        self.set_role(user, Role.HOST)
+        self.set(co_hosts=tuple(who for who in self.state.co_hosts if who != user))
+        # Nobody has power over the host's voice: what was done to it as another's is undone.
+        self.set_place(user, role=Role.HOST, held=False, volume_pct=100)
         name = self.state.on_stage[user].name
         self.set(host=user, host_name=name)
         self.add(fx.HostChanged(user, name, how))

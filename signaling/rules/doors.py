@@ -44,7 +44,8 @@ def open_space(
     name = str(name_or)
     change = Change(SpaceState(space, settings_or, host, name, now_us, host, host, limits))
     change.add(fx.Opened(space, settings_or, host, name))
-    change.enter(host, name)
+    if present:
+        change.enter(host, name)
     change.take_seat(host, name, Role.HOST)
     if not present:
         _lose(change, host, now_us)

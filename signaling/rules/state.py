@@ -147,8 +147,8 @@ class SpaceState:
         return user in self.roster or user in self.absent
 
     def name_of(self, user: str) -> str:
-        """The name of who is inside or absent; KeyError for others."""
-        away = self.absent.get(user)
+        """The name of who is inside, absent or on stage; KeyError for others."""
+        away = self.absent.get(user) or self.on_stage.get(user)
         return self.roster.name_of(user) if away is None else away.name
 
     def role_of(self, user: str) -> Role | None:

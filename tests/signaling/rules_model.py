@@ -174,6 +174,7 @@ class Model:
     def hosts(self, user: str, former: Role) -> None:
         self.give_role(self.host, former)
         self.give_role(user, Role.HOST)
+        self.stage[user].held, self.stage[user].volume_pct = False, 100
         self.host = user
 
     def regain(self) -> None:

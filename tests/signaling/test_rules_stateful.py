@@ -185,8 +185,7 @@ class Histories(History):
         actor, model = self.who(by), self.model
         own = actor == whom and actor in model.inside
         possible = whom in model.queue and (model.leads(actor) or own)
-        ask_by = self.attempt if own else lambda answer, good: self.command(actor, answer, good)
-        if ask_by(lambda state: rules.decline(state, actor, whom, model.now_us), possible):
+        if self.command(actor, lambda state: rules.decline(state, actor, whom, model.now_us), possible, own):
             model.queue.remove(whom)
 
     @rule(by=leaders, other=people)
@@ -265,8 +264,7 @@ class Histories(History):
         actor, model = self.who(by), self.model
         own = actor == whom and whom in model.inside and whom != model.host
         possible = whom in model.stage and (own or model.above(actor, whom))
-        ask_by = self.attempt if own else lambda answer, good: self.command(actor, answer, good)
-        if ask_by(lambda state: rules.move(state, actor, whom, model.now_us), possible):
+        if self.command(actor, lambda state: rules.move(state, actor, whom, model.now_us), possible, own):
             model.off_stage(whom)
 
     # Order
@@ -278,8 +276,9 @@ class Histories(History):
         own = actor == whom and whom in model.inside
         others = model.above(actor, whom) or (actor in model.services and model.known(whom) and actor != whom)
         possible = not model.over and whom in model.stage and ((own and not hold) or others)
-        ask_by = self.attempt if own else lambda answer, good: self.command(actor, answer, good)
-        if ask_by(lambda state: rules.mute(state, actor, whom, model.now_us, hold), possible):
+        if self.command(
+            actor, lambda state: rules.mute(state, actor, whom, model.now_us, hold), possible, own
+        ):
             model.stage[whom].muted = True
             model.stage[whom].held |= hold
 
@@ -290,8 +289,7 @@ class Histories(History):
         own = actor == whom and whom in model.stage and whom in model.inside
         others = model.above(actor, whom) or (actor in model.services and model.known(whom) and actor != whom)
         possible = (own and not model.stage[whom].held) or (others and whom in model.stage)
-        ask_by = self.attempt if own else lambda answer, good: self.command(actor, answer, good)
-        if ask_by(lambda state: rules.unmute(state, actor, whom, model.now_us), possible):
+        if self.command(actor, lambda state: rules.unmute(state, actor, whom, model.now_us), possible, own):
             if own:
                 model.stage[whom].muted = False
             model.stage[whom].held = False
@@ -334,6 +332,18 @@ class Histories(History):
             if how == 2:
                 model.blocks.add((model.rightful, whom))
                 assert (model.rightful, whom) in self.server.blocks
+
+    @rule(one=people, other=voices)
+    def shut_out(self, one: Pick, other: Pick) -> None:
+        """Who blocks in the graph alone; where it is one whose Space it is, the server asks for this."""
+        model, owner, whom = self.model, self.who(one), self.who(other)
+        if owner not in (model.host, model.rightful) or owner == whom:
+            return
+        model.blocks.add((owner, whom))
+        assert self.attempt(lambda state: rules.shut_out(state, whom, model.now_us), True)
+        if whom not in (model.host, model.rightful) and model.known(whom):
+            model.go(whom)
+            model.links = {key: link for key, link in model.links.items() if whom not in (link[0], link[2])}
 
     @rule(by=leaders, other=people)
     def unban(self, by: Pick, other: Pick) -> None:
