@@ -14,11 +14,11 @@ from typing import Final, Self
 
 from signaling.client.connection import Clock, Connection
 from signaling.client.door import Door
-from signaling.client.errors import ConnectError, ConnectionClosed, SpacesError
+from signaling.client.errors import ConnectionClosed, SpacesError, too_many_hops
 from signaling.client.finding_verbs import FindingVerbs
 from signaling.client.names import Where, WhoMaySpeak, entry, policy_number, space_id
 from signaling.client.people_verbs import PeopleVerbs
-from signaling.client.reception import Reception
+from signaling.client.reception import MAX_HOPS, Reception
 from signaling.client.space import Space
 from signaling.client.states import ConnectionState
 from signaling.client.stats import ClientStats
@@ -30,11 +30,10 @@ from signaling.protocol.messages import Elsewhere, Joined, Notice, Request, Welc
 from signaling.protocol.terms import BUNDLE_DELAY_MS, MAX_BUNDLE
 from signaling.quic.dialer import OpenTransport
 
-__all__ = ["MAX_HOPS", "Client", "connect"]
+__all__ = ["Client", "connect"]
 
 log = logging.getLogger(__name__)
 
-MAX_HOPS: Final = 3
 _FAREWELL_S: Final = 2.0  # how long close() waits for the server each time
 
 
@@ -170,9 +169,7 @@ class Client(PeopleVerbs, FindingVerbs):
             if not self._line.is_present(connection):
                 connection.close()
                 self._reception.former.append(connection)
-        raise ConnectError(
-            "too_many_hops", f"the Space was still elsewhere after {MAX_HOPS} other servers; try again later"
-        )
+        raise too_many_hops()
 
     async def renew(self, token: str) -> None:
         """Show a fresh token for the same subject. With a token callback this happens by itself."""

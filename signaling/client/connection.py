@@ -158,11 +158,13 @@ class Connection:
         return cast(Joined | Elsewhere, reply)
 
     async def resume(
-        self, space: bytes, serial: int, at_once: Callable[[Resumed | Joined], None]
-    ) -> Resumed | Joined:
-        """The other one: the missed events follow, or the whole state is told anew."""
-        reply = await self._exchange(lambda number: Resume(number, space, serial), (Resumed, Joined), at_once)
-        return cast(Resumed | Joined, reply)
+        self, space: bytes, serial: int, at_once: Callable[[Resumed | Joined | Elsewhere], None]
+    ) -> Resumed | Joined | Elsewhere:
+        """With three: the missed events follow, or a snapshot does not need them, or it is elsewhere."""
+        reply = await self._exchange(
+            lambda number: Resume(number, space, serial), (Resumed, Joined, Elsewhere), at_once
+        )
+        return cast(Resumed | Joined | Elsewhere, reply)
 
     def leave(self) -> None:
         """Ask to leave the Space without waiting for the answer."""

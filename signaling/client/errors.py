@@ -26,6 +26,7 @@ __all__ = [
     "TimedOut",
     "connection_closed",
     "request_refused",
+    "too_many_hops",
 ]
 
 
@@ -160,4 +161,11 @@ def connection_closed(closed: Closed, reconnect_after_ms: int = 0) -> Connection
         by_server=closed.by_peer,
         retry=retry,
         reconnect_after_ms=reconnect_after_ms,
+    )
+
+
+def too_many_hops() -> ConnectError:
+    """For a Space that each server says is at another one."""
+    return ConnectError(
+        "too_many_hops", "the Space was still elsewhere after several other servers; try again later"
     )

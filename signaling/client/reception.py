@@ -6,13 +6,13 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from signaling.client.background import Background
 from signaling.client.connection import Connection
 from signaling.client.door import Door
-from signaling.client.errors import ConnectionClosed, RequestRefused
+from signaling.client.errors import ConnectionClosed, RequestRefused, too_many_hops
 from signaling.client.line import Line
 from signaling.client.mailbox import Mailbox
 from signaling.client.renewing import renew_in_time
@@ -36,8 +36,10 @@ from signaling.protocol.messages import (
 
 log = logging.getLogger(__name__)
 
-__all__ = ["NOTICES_KEPT", "PATIENCE_MS", "Reception"]
+__all__ = ["MAX_HOPS", "NOTICES_KEPT", "PATIENCE_MS", "Reception"]
 
+MAX_HOPS: Final = 3
+"""So many servers a Space is followed to."""
 NOTICES_KEPT: Final = 100
 PATIENCE_MS: Final = 120_000
 """How long a lost connection is tried to be made anew by one who is in no Space."""
@@ -192,19 +194,19 @@ class Reception:
     async def _attempt(self) -> None:
         """A new connection to the same server, and on it everything as it was."""
         self.stats.attempts += 1
-        connection, _ = await self.door.enter(self.line.connection.address, self, self._greet)
+        await self.door.enter(self.line.connection.address, self, self._greet)
         try:
             if self.space is not None:
-                await self._resume_space(connection, self.space)
+                await self._resume_space(self.space)
             else:
                 self._tell(Reconnected(replayed=False))
             if self.timeline is not None and not self.timeline.over:
-                await connection.request(wire.Timeline, wire.Bubbles, self._on_bubbles)
+                await self.line.connection.request(wire.Timeline, wire.Bubbles, self._on_bubbles)
         except BaseException:
-            connection.close()
+            self.line.connection.close()
             raise
 
-    async def _resume_space(self, connection: Connection, space: Space) -> None:
+    async def _resume_space(self, space: Space) -> None:
         """Take one's place again. What the server holds against it for good ends the Space, and only that."""
 
         def back(reply: wire.Resumed | Joined | wire.Elsewhere) -> None:
@@ -214,19 +216,32 @@ class Reception:
 
         try:
             if space.overseen:
-                await connection.request(lambda number: wire.Oversee(number, space.id), Joined, back)
+                await self.line.connection.request(
+                    lambda number: wire.Oversee(number, space.id), Joined, back
+                )
                 return
             try:
-                await connection.resume(space.id, space.serial, back)
+                await self._to_its_server(lambda there: there.resume(space.id, space.serial, back))
             except RequestRefused as error:
                 if error.code != "resume_lapsed":
                     raise
-                await connection.join(space.id, back)  # the place is gone; one may still listen
+                # The place is gone; one may still listen.
+                await self._to_its_server(lambda there: there.join(space.id, back))
         except RequestRefused as error:
             if error.retry is Retry.later:
                 raise
             self._tell(Reconnected(replayed=False))
             space.on_shut(error.code)
+
+    async def _to_its_server(self, ask: Callable[[Connection], Awaitable[object]]) -> None:
+        """Ask, and ask again where the Space is by now."""
+        for _ in range(MAX_HOPS + 1):
+            reply = await ask(self.line.connection)
+            if not isinstance(reply, wire.Elsewhere):
+                return
+            self.stats.hops += 1
+            await self.door.enter(reply.address, self, self._greet)
+        raise too_many_hops()
 
     def _greet(self, connection: Connection, welcome: Welcome) -> None:
         """Before anything that follows the welcome is looked at."""

@@ -16,8 +16,8 @@ __all__ = ["FIRST_PAUSE_S", "LONGEST_PAUSE_S", "come_back", "is_worth_returning"
 
 log = logging.getLogger(__name__)
 
-FIRST_PAUSE_S: Final = 0.25
-LONGEST_PAUSE_S: Final = 8.0
+FIRST_PAUSE_S: Final = 1.0
+LONGEST_PAUSE_S: Final = 30.0
 # What another try cannot change: the server is another one, or not one of ours.
 _FINAL: Final = frozenset(
     {
@@ -37,16 +37,16 @@ def is_worth_returning(loss: ConnectionClosed, *, has_fresh_token: bool) -> bool
 
 
 def pauses(dice: random.Random, at_least_ms: int = 0) -> Iterator[float]:
-    """Seconds before each attempt: up to 0.25, 0.5, 1 … 8, each half of that at least, by seeded chance.
+    """Seconds before each attempt, by seeded chance: 0 to 1, then 1 to 2, 2 to 4, … 15 to 30.
 
-    All clients of a server that stopped come back spread out. The first comes not before `at_least_ms`.
+    So all clients of a server that stopped come back spread out (docs/protocol.md, "Coming back"). The first
+    comes not before `at_least_ms`.
     """
+    yield at_least_ms / 1000 + FIRST_PAUSE_S * dice.random()
     longest_s = FIRST_PAUSE_S
-    first_s = at_least_ms / 1000
     while True:
-        yield first_s + longest_s * (0.5 + dice.random() / 2)
-        first_s = 0.0
         longest_s = min(longest_s * 2, LONGEST_PAUSE_S)
+        yield longest_s * (1 + dice.random()) / 2
 
 
 async def come_back(
