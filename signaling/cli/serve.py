@@ -105,6 +105,7 @@ class _Lines:
             fingerprint=server.fingerprint,
             development=config.auth.development,
             data_dir=str(config.store.data_dir),
+            min_followers=config.hosting.followers_needed("", development=config.auth.development),
             plane=server.plane,
             plane_note=server.plane_note,
             pid=os.getpid(),
@@ -141,6 +142,7 @@ class _Words:
         say = self._console.print
         say(f"Listening on [bold]{_address(server)}[/bold] (QUIC over UDP).")
         say(f"Certificate  {server.fingerprint}")
+        say(f"Hosting      {_who_may_host(config)}")
         if config.auth.development:
             say(
                 "[yellow]Development mode:[/yellow] anyone on this machine may register by giving a name; "
@@ -165,6 +167,20 @@ class _Words:
             f"Stopped after {statistics['spaces_opened']} Spaces and {statistics['joins']} joins; "
             f"{statistics['frames_in']} frames came in, {statistics['frames_out']} went out."
         )
+
+
+def _who_may_host(config: ServerConfig) -> str:
+    """The gate of ordinary Spaces, in words."""
+    hosting = config.hosting
+    needed = hosting.followers_needed("", development=config.auth.development)
+    gates = [f"who has {needed:,} followers" if needed else "everybody"]
+    if hosting.min_account_age_s:
+        gates.append(f"an account for {hosting.min_account_age_s:,} s")
+    if hosting.allow:
+        gates.append(f"is one of {len(hosting.allow)} named")
+    if not needed and len(gates) == 1 and hosting.min_followers is None:
+        gates.append("as this is development mode; hosting.min_followers sets another number")
+    return ", ".join(gates) + "."
 
 
 def _address(server: Server) -> str:

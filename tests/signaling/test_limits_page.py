@@ -11,7 +11,15 @@ from typing import NamedTuple
 
 import pytest
 
-from signaling.config import AuthConfig, LimitsConfig, MediaConfig, TalkConfig, WebhooksConfig
+from signaling.config import (
+    AuthConfig,
+    HostingConfig,
+    LimitsConfig,
+    MediaConfig,
+    PeopleConfig,
+    TalkConfig,
+    WebhooksConfig,
+)
 from signaling.protocol import CloseCode, ErrorCode, bounds
 from signaling.quic.gate import GateLimits
 from signaling.quic.limits import LinkLimits
@@ -48,7 +56,16 @@ SET_FROM = {
 }
 
 SECTIONS = {
-    kind.section: kind for kind in (LimitsConfig, AuthConfig, TalkConfig, MediaConfig, WebhooksConfig)
+    kind.section: kind
+    for kind in (
+        LimitsConfig,
+        AuthConfig,
+        TalkConfig,
+        MediaConfig,
+        WebhooksConfig,
+        HostingConfig,
+        PeopleConfig,
+    )
 }
 
 
@@ -98,7 +115,7 @@ def test_a_row_says_what_the_code_says(row: Row) -> None:
 def test_every_limit_that_can_be_set_is_on_the_page_once() -> None:
     named = [row.limit for row in rows()]
     assert len(named) == len(set(named))
-    for kind in (LimitsConfig, TalkConfig):
+    for kind in (LimitsConfig, TalkConfig, PeopleConfig):
         assert {name for name in named if name.startswith(f"{kind.section}.")} == {
             f"{kind.section}.{item.name}" for item in fields(kind)
         }

@@ -335,6 +335,19 @@ def test_what_was_asked_for_longest_ago_is_forgotten_first() -> None:
     assert (recent.get(1), recent.get(0), recent.get(3), len(recent)) == (None, False, True, 3)
 
 
+def test_a_host_who_blocks_from_inside_is_known_to_have_blocked() -> None:
+    async def story(town: Town) -> None:
+        host, space = await town.host("host")
+        await town.listener("ann", space)
+        await town.own.blocked("host", "ann")
+        assert isinstance(await host.ask(wire.Remove, "ann", 2), wire.Ok)
+        assert await town.own.blocked("host", "ann")
+        ann = await town.known("ann")
+        assert (await ann.ask(wire.Peek, space)).code == ErrorCode.no_such_space
+
+    tell(story)
+
+
 def test_the_graph_in_memory_is_like_the_one_in_the_store() -> None:
     """What other tests use in place of the store answers as the store does."""
 

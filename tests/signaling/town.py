@@ -69,6 +69,10 @@ class Town(World):
             attendants=self.parts.attendants,
         )
 
+    async def known(self, token: str) -> Caller:
+        """Somebody connects and says hello; who says nothing else is called by their id, for a day."""
+        return await super().known(token if "/" in token else f"{token}/{token}/86400")
+
     async def settle(self) -> None:
         """Let everything that can go on without time passing go on, the store's thread included."""
         await super().settle()
