@@ -39,7 +39,7 @@ class SpaceRescheduled:
 
 @dataclass(frozen=True, slots=True)
 class SpaceCancelled:
-    """A scheduled Space is called off. `reason`: `host_cancelled`, or `not_started` in time."""
+    """A scheduled Space is called off. `reason`: `cancelled` by its host, or `not_started` in time."""
 
     reason: str
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,30 @@ def test_an_application_is_told_in_its_own_loop(tmp_path: Path) -> None:
         assert len({each.id for each in told}) == len(told)
         assert figures()["happenings"] == len(told)
         assert figures()["happenings_dropped"] == figures()["on_event_failures"] == 0
+
+    tell(story())
+
+
+def test_a_plan_is_told_until_it_is_live(tmp_path: Path) -> None:
+    told: list[Happening] = []
+
+    async def story() -> None:
+        server = Server(config(tmp_path), on_event=told.append)
+        async with serving(server), await caller(server, "Hana") as hana:
+            at = datetime.now(UTC) + timedelta(hours=1)
+            first = await hana.schedule("Tea", at, topics=["tea"])
+            await hana.reschedule(first.space, at + timedelta(hours=1))
+            await hana.cancel(first.space)
+            soon = await hana.schedule("Now", datetime.now(UTC) + timedelta(minutes=2))
+            await (await hana.start(soon.space)).end()
+        assert kinds(told) == [
+            *("space_scheduled", "space_rescheduled", "space_cancelled", "space_scheduled"),
+            *("space_opened", "person_on_stage", "moderated", "space_ended"),
+        ]
+        data = [each.as_dict()["data"] for each in told]
+        assert (data[0]["title"], data[0]["topics"], data[2]) == ("Tea", ["tea"], {"reason": "cancelled"})
+        assert data[1]["starts_ms"] - data[0]["starts_ms"] == 3_600_000
+        assert len({each.space for each in told[3:]}) == 1
 
     tell(story())
 

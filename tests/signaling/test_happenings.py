@@ -12,7 +12,7 @@ from typing import Any, get_args
 import pytest
 
 from signaling import rules
-from signaling.rules import Effect, Outcome, Settings, SpaceState
+from signaling.rules import Effect, Outcome, Settings, SpaceState, talk
 from signaling.server import happenings as told
 from signaling.server.counts import Counts
 from signaling.server.feed import HAPPENINGS_KEPT, Feed
@@ -167,6 +167,34 @@ def test_the_end_is_the_last_that_is_told(story: Story) -> None:
 def test_a_space_that_changes_its_title_tells_all_its_settings(story: Story) -> None:
     changed = story.act(rules.change_settings, "ada", rules.Changes(title="Coffee", locked=True), 0)
     assert told.SpaceChanged("Coffee", (), "", "everyone", "arrival", True) in changed
+
+
+def test_posts_pins_and_reports_are_told_and_notes_and_reactions_are_not(story: Story) -> None:
+    posted = story.act(talk.post, "bob", "hello", 0, 0)
+    assert posted == [told.PostAdded(1, "bob", "Bob", "hello", 0)]
+    assert story.act(talk.post, "cy", "hi", 1, 0) == [told.PostAdded(2, "cy", "Cy", "hi", 1)]
+    assert story.act(talk.note, "bob", "for hosts only", 0) == []
+    assert story.act(talk.react, "bob", "heart", 0) == []
+    assert told.PinAdded(1, "ada", "the rules") in story.act(talk.pin, "ada", "the rules", 0)
+    assert told.PinRemoved(1) in story.act(talk.unpin, "ada", 1, 0)
+    reported = story.act(talk.report, "bob", "cy", "spam", "again and again", 0)
+    assert told.PersonReported("cy", "bob", "spam", "again and again") in reported
+    assert story.act(talk.delete_post, "ada", 1, "bob", 0) == [
+        told.PostDeleted(1, "ada"),
+        told.Moderated("ada", "delete_post", "bob", "post 1"),
+    ]
+
+
+def test_invitations_are_told_and_links_only_as_moderation(story: Story) -> None:
+    assert story.act(rules.share_speaker, "ada", bytes(32), 0, 0) == [
+        told.Moderated("ada", "share_speaker", "", "")
+    ]
+    invited = story.act(rules.invite, "ada", "bob", 0)
+    assert told.InviteOpened("bob", "Bob", "ada") in invited
+    assert story.act(rules.accept, "bob", 0) == [
+        told.InviteClosed("bob", "accepted"),
+        told.PersonOnStage("bob", "Bob", "speaker"),
+    ]
 
 
 # on_event

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import ssl
 import subprocess
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,6 +23,7 @@ from hypothesis import strategies as st
 from signaling.config import ConfigError, WebhooksConfig, load_config, read_webhook_secret
 from signaling.http import TOLERANCE_S, SignatureError, sign, verify
 from signaling.http.webhooks import ANSWER_BYTES, Webhooks, receiver_of
+from signaling.quic.certificate import development_certificate
 from signaling.server.counts import Counts
 from signaling.store import Store, outbox
 from tests.signaling.webhook_receiver import (
@@ -198,15 +201,15 @@ class Sender:
         )
         self._began_s = asyncio.get_running_loop().time()
         self._next = 0
-        self._done = asyncio.Condition()
+        self.done = asyncio.Condition()
         self._deliver = self.hooks.deliver
         self.hooks.deliver = self.deliver  # type: ignore[method-assign]
 
     async def deliver(self, url: str, event: outbox.Outgoing) -> None:
         """As webhooks do it, and say so."""
         await self._deliver(url, event)
-        async with self._done:
-            self._done.notify_all()
+        async with self.done:
+            self.done.notify_all()
 
     def clock(self) -> float:
         """Moves as the loop does, and can be put forward."""
@@ -229,9 +232,9 @@ class Sender:
 
     async def emptied(self, url: str) -> None:
         """Wait until everything is acknowledged."""
-        async with asyncio.timeout(20), self._done:
+        async with asyncio.timeout(20), self.done:
             while await self.left(url):
-                await self._done.wait()
+                await self.done.wait()
 
 
 @asynccontextmanager
@@ -334,6 +337,24 @@ def test_many_spaces_are_told_at_once_but_no_more_than_allowed(tmp_path: Path) -
                 sender.hooks.wake()
                 await sender.left(receiver.url)
             assert len(receiver.got) == 3
+
+    tell(story())
+
+
+def test_a_certificate_that_nobody_vouches_for_gets_nothing(tmp_path: Path) -> None:
+    development_certificate(tmp_path, datetime.now(UTC))
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(tmp_path / "development-certificate.pem", tmp_path / "development-key.pem")
+
+    async def story() -> None:
+        async with receiving(tls) as receiver:
+            url = receiver.url.replace("http:", "https:")
+            async with sending(tmp_path, url) as sender:
+                await sender.put(ONE, b"{}", url)
+                async with asyncio.timeout(20), sender.done:
+                    await sender.done.wait_for(lambda: sender.counts.webhooks_failed >= 2)
+                assert await sender.left(url) == 1
+            assert receiver.got == []
 
     tell(story())
 

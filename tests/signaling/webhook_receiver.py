@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -106,7 +107,7 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(**how: Any) -> AsyncIterator[Receiver]:
+async def receiving(tls: ssl.SSLContext | None = None, **how: Any) -> AsyncIterator[Receiver]:
     """A receiver that listens on a free port."""
     receiver = Receiver(**how)
     connections: set[asyncio.Task[None]] = set()
@@ -122,7 +123,7 @@ async def receiving(**how: Any) -> AsyncIterator[Receiver]:
         finally:
             connections.discard(task)
 
-    server = await asyncio.start_server(connected, "127.0.0.1", receiver.port)
+    server = await asyncio.start_server(connected, "127.0.0.1", receiver.port, ssl=tls)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver
