@@ -9,12 +9,13 @@ from typing import Any, NamedTuple, Protocol
 
 from signaling.protocol import messages as wire
 from signaling.rules import KnownGraph, Post, Refused, SpaceState, SpeakPolicy
+from signaling.server.relations import GraphError
+
+__all__ = ["NOTHING_ASKED", "Bonds", "Facts", "History", "Question", "ask", "questions"]
 
 log = logging.getLogger(__name__)
 
 _RETRY_MS = 1_000
-
-__all__ = ["NOTHING_ASKED", "Bonds", "Facts", "History", "Question", "ask", "questions"]
 
 
 class Question(NamedTuple):
@@ -84,6 +85,8 @@ async def ask(asked: Collection[Question], space: bytes, bonds: Bonds, history: 
     """Ask all of it. Refused: busy, where the graph or the store does not answer."""
     try:
         return await _answers(asked, space, bonds, history)
+    except GraphError as error:
+        return error.refused
     except Exception:
         log.exception("what a request of Space %s needs to know could not be asked", space.hex())
         return Refused("busy", "The store did not answer and nothing was changed; try again soon.", _RETRY_MS)

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from signaling.config import LimitsConfig
 from signaling.protocol import ErrorCode
 from signaling.protocol import messages as wire
+from signaling.rules import Refused
+from signaling.server.relations import GraphError
 from tests.signaling.server_world import World
 from tests.virtual.loop import run
 
@@ -66,6 +68,8 @@ def test_a_graph_that_fails_costs_one_request() -> None:
         world.bonds.fails = OSError("no graph today")
         refused = await ann.ask(wire.Join, space)
         assert (refused.code, refused.retry_after_ms > 0) == (ErrorCode.busy, True)
+        world.bonds.fails = GraphError(Refused("busy", "It took 2 s, which is the limit; try again.", 77))
+        assert (await ann.ask(wire.Join, space)).retry_after_ms == 77
         world.bonds.fails = None
         assert isinstance(await ann.ask(wire.Join, space), wire.Joined)
 
