@@ -9,26 +9,27 @@ import numpy as np
 import pytest
 
 from signaling.client import Client, ConnectionClosed, RequestRefused, Role, Space
+from signaling.protocol.messages import Answered
 from spacecore import pack_audio
-from tests.scenarios.venue import LOOPBACK, VIRTUAL, Ear, Venue, likeness, on_both_planes, say, tell, until
-from tests.signals import FRAME, Samples, frames, voice
+from tests.scenarios.venue import (
+    LOOPBACK,
+    VIRTUAL,
+    Ear,
+    Venue,
+    likeness,
+    loudness,
+    on_both_planes,
+    on_stage,
+    say,
+    tell,
+    until,
+)
+from tests.signals import FRAME, frames, voice
 from tests.virtual.network import Burst, Impairment
 
 pytestmark = pytest.mark.scenario
 
 both = pytest.mark.parametrize("place", [VIRTUAL, LOOPBACK])
-
-
-async def on_stage(host: Space, space: Space) -> None:
-    """Bring a listener on stage."""
-    await space.ask()
-    await host.admit(space.me)
-    await until(lambda: space.seat is not None, space)
-
-
-def loudness(sound: Samples) -> float:
-    """Root mean square."""
-    return float(np.sqrt(np.mean(np.square(sound)))) if len(sound) else 0.0
 
 
 @both
@@ -251,3 +252,91 @@ def test_bursts_of_loss_are_bridged_and_nobody_else_notices(plane: str, tmp_path
             assert likeness(ears[1].sound, sound) > 0.5
 
     tell(story, tmp_path, VIRTUAL, plane=plane)
+
+
+@both
+def test_those_who_ask_have_places_and_newcomers_come_first_in_a_fair_queue(
+    place: str, tmp_path: Path
+) -> None:
+    async def story(venue: Venue) -> None:
+        async with (
+            await venue.enter("Hana") as hana,
+            await venue.enter("Ada") as ada,
+            await venue.enter("Bo") as bo,
+            await venue.enter("Cy") as cy,
+        ):
+            talk = await hana.open("Questions")
+            at_ada, at_bo, at_cy = [await each.join(talk.id) for each in (ada, bo, cy)]
+            await on_stage(talk, at_ada)
+            await at_ada.move()
+            for each in (at_ada, at_bo, at_cy):
+                await each.ask()
+            await until(lambda: len(at_cy.queue) == 3, at_cy)
+            assert [person.name for person in at_cy.queue] == ["Ada", "Bo", "Cy"]
+            await talk.change(queue_order="fair")
+            await until(lambda: [person.name for person in at_cy.queue] == ["Bo", "Cy", "Ada"], at_cy)
+            await at_bo.withdraw()
+            await until(lambda: [person.name for person in at_cy.queue] == ["Cy", "Ada"], at_cy)
+            await talk.decline(at_ada.me)
+            await talk.admit(at_cy.me)
+            await until(lambda: at_cy.seat is not None, at_cy)
+            await until(lambda: at_bo.queue == (), at_bo)
+
+    tell(story, tmp_path, place)
+
+
+@both
+@on_both_planes
+def test_who_is_invited_may_accept_and_is_heard_once_they_unmute(
+    place: str, plane: str, tmp_path: Path
+) -> None:
+    async def story(venue: Venue) -> None:
+        async with await venue.enter("Hana") as hana, await venue.enter("Ada") as ada:
+            talk = await hana.open("Guests", who_may_speak="invited")
+            at_ada = await ada.join(talk.id)
+            await talk.invite(at_ada.me)
+            await until(lambda: at_ada.invited, at_ada)
+            await at_ada.refuse()
+            assert (await answers(talk, 1)) == [False]
+            await talk.invite(at_ada.me)
+            await until(lambda: at_ada.invited, at_ada)
+            await at_ada.accept()
+            assert (await answers(talk, 1)) == [True]
+            await until(lambda: at_ada.seat is not None, at_ada)
+            assert at_ada.muted, "nobody is heard unawares"
+            await at_ada.unmute()
+            ear, sound = Ear(talk), voice(17, 1.0)
+            await say(at_ada, sound)
+            await asyncio.sleep(0.5)
+            assert likeness(ear.sound, sound) > 0.5
+
+    tell(story, tmp_path, place, plane=plane)
+
+
+async def answers(host: Space, many: int) -> list[bool]:
+    """The next answers to invitations."""
+    found: list[bool] = []
+    async with asyncio.timeout(10):
+        while len(found) < many:
+            event = await anext(host.events())
+            if isinstance(event, Answered):
+                found.append(event.accepted)
+    return found
+
+
+@both
+def test_the_host_hands_over_and_may_go(place: str, tmp_path: Path) -> None:
+    async def story(venue: Venue) -> None:
+        async with await venue.enter("Hana") as hana, await venue.enter("Ada") as ada:
+            talk = await hana.open("Relay")
+            at_ada = await ada.join(talk.id)
+            await on_stage(talk, at_ada)
+            await talk.hand_over(at_ada.me)
+            await until(lambda: at_ada.role is Role.HOST, at_ada)
+            await until(lambda: talk.role is Role.CO_HOST, talk)
+            await talk.leave()
+            assert at_ada.over is None
+            await at_ada.change(title="Mine now")
+            await at_ada.end()
+
+    tell(story, tmp_path, place)

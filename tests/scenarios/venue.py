@@ -161,11 +161,23 @@ def tell(
     assert errors == []
 
 
-async def until(condition: Callable[[], bool], space: Space) -> None:
+async def until(condition: Callable[[], bool], space: Space, within_s: float = 10) -> None:
     """Read events of a Space until something holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(within_s):
         while not condition():
             await anext(space.events())
+
+
+async def on_stage(host: Space, space: Space) -> None:
+    """Bring a listener on stage."""
+    await space.ask()
+    await host.admit(space.me)
+    await until(lambda: space.seat is not None, space)
+
+
+def loudness(sound: Samples) -> float:
+    """Root mean square."""
+    return float(np.sqrt(np.mean(np.square(sound)))) if len(sound) else 0.0
 
 
 class Ear:
