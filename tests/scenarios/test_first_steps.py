@@ -112,9 +112,9 @@ def test_mute_move_remove_leave(place: str, plane: str, tmp_path: Path) -> None:
 @on_both_planes
 def test_server_stops_with_people_inside(place: str, plane: str, tmp_path: Path) -> None:
     async def story(venue: Venue) -> None:
-        hana = await venue.enter("Hana")
+        hana = await venue.enter("Hana", resume=False)
         talk = await hana.open("Last talk")
-        ada = await venue.enter("Ada")
+        ada = await venue.enter("Ada", resume=False)
         space = await ada.join(talk.id)
         await venue.server.stop()
         for client, inside in ((hana, talk), (ada, space)):
