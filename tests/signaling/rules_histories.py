@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
@@ -21,7 +20,7 @@ from signaling.rules import (
 )
 from tests.signaling.rules_model import SECOND_US, Model
 from tests.signaling.rules_server import Server
-from tests.signaling.rules_stories import code
+from tests.signaling.rules_stories import code, photograph
 
 PEOPLE = (
     *("ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal", "ida", "jon"),
@@ -43,12 +42,6 @@ LIMITS = SpaceLimits(
     speak_link_most_us=30 * SECOND_US,
 )
 Pick = tuple[str, int] | str  # a pool and which of it, or the very one
-
-
-def photograph(state: SpaceState) -> tuple[object, ...]:
-    """All of it, copied: the roster is a value that shares its table with its other versions."""
-    names = [item.name for item in fields(state) if item.name != "roster"]
-    return (state.people(), *(repr(getattr(state, name)) for name in names))
 
 
 class History(RuleBasedStateMachine):

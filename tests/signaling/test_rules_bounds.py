@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
 from signaling import rules
@@ -91,13 +93,60 @@ def test_an_id_of_another_length_is_a_bug_of_the_caller() -> None:
         rules.open_space(b"abc", Settings("T"), "ann", "Ann", T0)
 
 
+SECOND_US, HOUR_US, DAY_US = 1_000_000, 3_600_000_000, 86_400_000_000
+
+
 @pytest.mark.parametrize(
-    "wrong",
-    [{"stage": 0}, {"stage": 201}, {"queue": -1}, {"people": 12}, {"title_chars": 0}, {"host_grace_us": -1}],
+    ("limit", "low", "high"),
+    [
+        ("stage", 1, 200),
+        ("queue", 0, 1_000),
+        ("people", 13, 1_000_000),
+        ("title_chars", 1, 1_000),
+        ("host_grace_us", 0, HOUR_US),
+        ("host_timeout_us", 0, HOUR_US),
+        ("resume_us", 0, HOUR_US),
+        ("absent", 13, 10_000),
+        ("co_hosts", 0, 200),
+        ("topics", 0, 3),
+        ("pins", 0, 100),
+        ("invites", 0, 1_000),
+        ("invite_us", 1, DAY_US),
+        ("links", 0, 1_000),
+        ("speak_link_us", SECOND_US, 7 * DAY_US),
+        ("speak_link_most_us", DAY_US, 7 * DAY_US),
+    ],
 )
-def test_limits_that_make_no_space(wrong: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match=r"is -?\d+; set it to"):
-        SpaceLimits(**wrong)
+def test_each_limit_of_a_space_at_its_bounds_and_one_past_them(limit: str, low: int, high: int) -> None:
+    for value in (low, high):
+        assert getattr(SpaceLimits(**{limit: value}), limit) == value
+    for value in (low - 1, high + 1):
+        with pytest.raises(ValueError, match=rf"(the limit {limit} is {value}|speak_link_us is)"):
+            SpaceLimits(**{limit: value})
+
+
+def test_every_limit_is_checked() -> None:
+    for item in fields(SpaceLimits):
+        with pytest.raises(ValueError, match="; set it to"):
+            SpaceLimits(**{item.name: 10**18})
+
+
+def test_a_room_stays_within_its_bounds_whatever_is_kept_for_the_absent() -> None:
+    state = joined(opened(people=4, stage=2), "bob", "cat", "dan")
+    for user in ("bob", "cat"):
+        state = rules.lost(state, user, T0).state
+    assert code(rules.join(state, "eve", "Eve", T0)) == "busy"
+    state = rules.on_time(state, T0 + 120_000_000).state
+    assert done(rules.join(state, "eve", "Eve", T0)).state.people_count == 3
+
+
+def test_seat_numbers_stay_below_their_count_on_a_full_stage() -> None:
+    state = on_stage(opened(stage=3), "bob", "cat")
+    for turn in range(12):
+        user = ("bob", "cat", "ann")[turn % 3]
+        state = done(rules.returned(state, user, T0)).state
+        state = done(rules.resume(rules.lost(state, user, T0).state, user, T0)).state
+        assert max(place.seat for place in state.stage()) < state.limits.seats
 
 
 def test_people_are_paged_in_the_order_of_ids() -> None:
