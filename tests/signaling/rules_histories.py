@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from signaling import rules
@@ -34,6 +35,7 @@ LIMITS = SpaceLimits(
     absent=5,
     invites=2,
     links=2,
+    pins=2,
     host_grace_us=10 * SECOND_US,
     host_timeout_us=10 * SECOND_US,
     resume_us=25 * SECOND_US,
@@ -42,6 +44,16 @@ LIMITS = SpaceLimits(
     speak_link_most_us=30 * SECOND_US,
 )
 Pick = tuple[str, int] | str  # a pool and which of it, or the very one
+
+
+# Drawn evenly, nearly all acts would be refused: who does it and to whom is mostly one of those who could.
+ANYBODY = ("anybody", "inside", "on stage", "away", "asking", "invited", "co-host")
+VOICES = ("on stage", "on stage", "co-host", *ANYBODY)
+LEADERS = ("host", "host", "host", "co-host", "backend", "inside")
+people, voices, leaders = (
+    st.tuples(st.sampled_from(pools), st.integers(0, 19)) for pools in (ANYBODY, VOICES, LEADERS)
+)
+numbers = st.integers(0, 3)
 
 
 class History(RuleBasedStateMachine):
@@ -154,6 +166,7 @@ class History(RuleBasedStateMachine):
         assert len(state.asks) <= LIMITS.queue
         assert len(state.invites) <= LIMITS.invites
         assert len(state.links) <= LIMITS.links
+        assert len(state.pins) <= LIMITS.pins
         assert len(state.absent) <= LIMITS.absent
         assert len(state.co_hosts) <= LIMITS.co_hosts
         assert all(0 <= place.seat < LIMITS.seats for place in state.on_stage.values())

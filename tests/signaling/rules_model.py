@@ -37,6 +37,10 @@ class Model:
     services: set[str] = field(default_factory=set)
     blocks: set[tuple[str, str]] = field(default_factory=set)
     follows: set[tuple[str, str]] = field(default_factory=set)
+    pins: list[int] = field(default_factory=list)
+    next_pin: int = 1
+    next_post: int = 1
+    next_note: int = 1
     policy: int = SpeakPolicy.EVERYONE
     fair: bool = False
     locked: bool = False
@@ -159,7 +163,16 @@ class Model:
 
     def end(self) -> None:
         self.over = "over"
-        for part in (self.inside, self.away, self.stage, self.co_hosts, self.queue, self.invites, self.links):
+        for part in (
+            self.inside,
+            self.away,
+            self.stage,
+            self.co_hosts,
+            self.queue,
+            self.invites,
+            self.links,
+            self.pins,
+        ):
             part.clear()  # type: ignore[attr-defined]
 
     # Who hosts
@@ -227,3 +240,9 @@ class Model:
         assert {user: invite.expires_us for user, invite in state.invites.items()} == self.invites
         assert (state.banned, state.spoke, state.overseers) == (self.banned, self.spoke, self.services)
         assert state.settings.locked == self.locked
+        assert [pin.pin for pin in state.pins] == self.pins
+        assert (state.next_pin, state.next_post, state.next_note) == (
+            self.next_pin,
+            self.next_post,
+            self.next_note,
+        )

@@ -24,7 +24,11 @@ from signaling.rules import (
     Opened,
     Outcome,
     Overseen,
+    Pin,
+    Pinned,
+    PinsChanged,
     PlaceGone,
+    Posted,
     QueueChanged,
     Removed,
     Role,
@@ -38,6 +42,7 @@ from signaling.rules import (
     Spoke,
     StageChanged,
     Unbanned,
+    Unpinned,
     Waiting,
     WentAbsent,
 )
@@ -63,6 +68,9 @@ class Server:
         self.stage: tuple[OnStage, ...] = ()
         self.queue: tuple[Waiting, ...] = ()
         self.audience = 0
+        self.posts: list[int] = []
+        self.kept_pins: tuple[Pin, ...] = ()
+        self.pins: tuple[Pin, ...] = ()
         self.you: dict[str, tuple[Role, int | None, bool]] = {}
         self.audit: list[Audited] = []
         self.ended = ""
@@ -89,7 +97,7 @@ class Server:
         for part in (self.fan_out, self.away, self.mix, self.rows, self.asks, self.invites, self.links):
             part.clear()
         self.you.clear()
-        self.stage, self.queue, self.audience = (), (), 0
+        self.stage, self.queue, self.pins, self.kept_pins, self.audience = (), (), (), (), 0
 
     def mix_and_store_stage(self, effect: Effect) -> None:
         match effect:
@@ -154,6 +162,13 @@ class Server:
                 self.blocks.add((blocker, user))
             case Overseen(service):
                 self.overseers.add(service)
+            case Posted(post):
+                assert post.post > max(self.posts, default=0)
+                self.posts.append(post.post)
+            case Pinned(pin):
+                self.kept_pins = (*self.kept_pins, pin)
+            case Unpinned(number):
+                self.kept_pins = tuple(pin for pin in self.kept_pins if pin.pin != number)
             case Audited():
                 self.audit.append(effect)
 
@@ -186,6 +201,9 @@ class Server:
             case QueueChanged(queue):
                 assert queue != self.queue
                 self.queue = queue
+            case PinsChanged(pins):
+                assert pins != self.pins
+                self.pins = pins
             case AudienceChanged(count):
                 assert count != self.audience
                 self.audience = count
@@ -208,6 +226,7 @@ class Server:
         assert list(self.stage) == state.stage()
         assert list(self.queue) == state.queue()
         assert self.audience == state.audience_count
+        assert self.pins == self.kept_pins == state.pins
         for user in self.fan_out:
             now = (state.role_of(user), state.seat_of(user), state.muted(user))
             assert self.you[user] == now, user
