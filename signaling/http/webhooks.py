@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import heapq
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -28,6 +29,8 @@ ANSWER_BYTES = 16_384
 _SECOND_US = 1_000_000
 _MS_US = 1_000
 _STORE_PAUSE_S = 1.0
+# After so many events of one Space others get their turn.
+_TURN_EVENTS = 20
 # An attempt further on does not double the pause any more: it is at its longest long before.
 _DOUBLINGS_MAX = 20
 _HUSHED: set[str] = set()
@@ -91,10 +94,10 @@ class Webhooks:
         self._client = httpx.AsyncClient(timeout=timeout_s, follow_redirects=False, trust_env=False)
         self._tasks = [asyncio.ensure_future(line.run()) for line in self._lines]
 
-    def wake(self) -> None:
-        """Something was put into the outbox."""
+    def wake(self, space: bytes) -> None:
+        """Something of this Space was put into the outbox."""
         for line in self._lines:
-            line.wake()
+            line.wake(space)
 
     async def close(self) -> None:
         """Give up what is on its way, which is sent again at the next start, and end what is being recorded.
@@ -104,7 +107,8 @@ class Webhooks:
         self._closing.set()
         for post in self._posts:
             post.cancel()
-        self.wake()
+        for line in self._lines:
+            line.stir()
         tasks, self._tasks = self._tasks, []
         if tasks:
             await asyncio.wait(tasks)
@@ -134,36 +138,37 @@ class Webhooks:
         """Microseconds since the epoch."""
         return int(self._wall_s() * _SECOND_US)
 
-    async def due(self, receiver: str, limit: int) -> tuple[list[Outgoing], int | None]:
-        """What may be sent now, and in how many µs to ask again (0 or less: there is something now)."""
-        now_us = self.now_us()
+    async def waiting(self, receiver: str) -> dict[bytes, int]:
+        """The Spaces of which an earlier run left something, and when to send it."""
         async with self._store.transaction() as connection:
-            found = await outbox.take(connection, now_us, limit, receiver=receiver)
-            next_us = await outbox.next_us(connection, receiver=receiver)
-        return found, None if next_us is None else next_us - now_us
+            return await outbox.waiting(connection, receiver=receiver)
 
-    async def deliver(self, url: str, event: Outgoing) -> None:
-        """One attempt, and the record of what came of it."""
+    async def first(self, space: bytes, receiver: str) -> Outgoing | None:
+        """The event of a Space that is next, or None."""
+        async with self._store.transaction() as connection:
+            return await outbox.first(connection, space, receiver=receiver)
+
+    async def deliver(self, url: str, event: Outgoing) -> Outgoing | int | None:
+        """One attempt, and the record of what came of it.
+
+        Returns the next event of the Space, None where there is none, or when to come back (µs).
+        """
         post = asyncio.ensure_future(self._post(url, event))
         self._posts.add(post)
         await asyncio.wait({post})
         self._posts.discard(post)
         if post.cancelled():
-            return
+            return None
         failure = post.result()
         if failure is None:
             self._counts.webhooks_sent += 1
-            async with self._store.transaction() as connection:
-                await outbox.acknowledge(connection, event)
-            return
+            return await self._done(event)
         self._counts.webhooks_failed += 1
         now_us = self.now_us()
         if now_us - event.made_us >= self._config.keep_s * _SECOND_US:
             self._counts.webhooks_expired += 1
             log.error("webhook %s to %s is given up: %s", event.event_id, _shown(url), failure)
-            async with self._store.transaction() as connection:
-                await outbox.acknowledge(connection, event)
-            return
+            return await self._done(event)
         pause_us = self._pause_us(event.attempts)
         log.warning(
             "webhook %s to %s failed: %s; again in %.1f s",
@@ -171,6 +176,12 @@ class Webhooks:
         )
         async with self._store.transaction() as connection:
             await outbox.put_off(connection, event, now_us + pause_us)
+        return now_us + pause_us
+
+    async def _done(self, event: Outgoing) -> Outgoing | None:
+        async with self._store.transaction() as connection:
+            await outbox.acknowledge(connection, event)
+            return await outbox.first(connection, event.space, receiver=event.receiver)
 
     def _pause_us(self, attempts: int) -> int:
         """Between half and all of a time that doubles with each attempt, up to the longest."""
@@ -210,60 +221,108 @@ class Webhooks:
 
 
 class _Line:
-    """The way to one receiver: as many posts at once as allowed, one at a time for each Space."""
+    """The way to one receiver: as many posts at once as allowed, one at a time for each Space.
+
+    Which Spaces wait, and until when, is known here from the start on; the outbox is asked for one Space at a
+    time, so that a receiver who is far behind makes nobody's act dearer.
+    """
 
     def __init__(self, webhooks: Webhooks, url: str) -> None:
         self.receiver = receiver_of(url)
         self._webhooks = webhooks
         self._url = url
-        self._busy: dict[bytes, asyncio.Task[None]] = {}
+        self._due: dict[bytes, int] = {}
+        self._heap: list[tuple[int, bytes]] = []
+        self._busy: dict[bytes, bool] = {}  # and whether more came meanwhile
+        self._tasks: set[asyncio.Task[None]] = set()
         self._came = asyncio.Event()
 
-    def wake(self) -> None:
-        """There may be something to send."""
+    def wake(self, space: bytes) -> None:
+        """There is more to send of a Space. One that is put off stays so: its first event comes first."""
+        if space in self._busy:
+            self._busy[space] = True
+        elif space not in self._due:
+            self._put(space, 0)
+
+    def stir(self) -> None:
+        """Look what there is to do."""
         self._came.set()
 
     async def run(self) -> None:
         """Send until all is closed. A store that fails is asked again after a while."""
+        while not await self._is_restored():
+            await self._webhooks.pause(_STORE_PAUSE_S)
         while not self._webhooks.is_closing:
             self._came.clear()
-            try:
-                pause_s = await self._begin()
-            except Exception as error:
-                log.warning("webhooks wait for the store: %s", getattr(error, "code", type(error).__name__))
-                pause_s = _STORE_PAUSE_S
-            await self._wait(pause_s)
-        if self._busy:
-            await asyncio.wait(self._busy.values())
+            pause_s = self._begin()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._came.wait()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
-    async def _begin(self) -> float | None:
-        """Begin what is due and has room; returns how long there is nothing more to do, None until woken."""
-        if len(self._busy) >= self._webhooks.at_once:
-            return None
-        found, ahead_us = await self._webhooks.due(self.receiver, self._webhooks.at_once)
-        for event in found:
-            if event.space not in self._busy and len(self._busy) < self._webhooks.at_once:
-                self._busy[event.space] = asyncio.ensure_future(self._send(event))
-        # What is due already is under way, or waits for one that is: whichever ends will wake us.
-        return ahead_us / _SECOND_US if ahead_us is not None and ahead_us > 0 else None
-
-    async def _wait(self, pause_s: float | None) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(pause_s):
-                await self._came.wait()
-
-    async def _send(self, event: Outgoing) -> None:
+    async def _is_restored(self) -> bool:
+        if self._webhooks.is_closing:
+            return True
         try:
-            await self._webhooks.deliver(self._url, event)
+            found = await self._webhooks.waiting(self.receiver)
+        except Exception as error:
+            log.warning("webhooks wait for the store: %s", getattr(error, "code", type(error).__name__))
+            return False
+        for space, due_us in found.items():
+            if space not in self._busy and space not in self._due:
+                self._put(space, due_us)
+        return True
+
+    def _put(self, space: bytes, due_us: int) -> None:
+        self._due[space] = due_us
+        heapq.heappush(self._heap, (due_us, space))
+        self._came.set()
+
+    def _begin(self) -> float | None:
+        """Begin what is due and has room; returns in how many seconds there is more, None: when woken."""
+        now_us = self._webhooks.now_us()
+        while self._heap and len(self._busy) < self._webhooks.at_once:
+            due_us, space = self._heap[0]
+            if due_us > now_us:
+                return (due_us - now_us) / _SECOND_US
+            heapq.heappop(self._heap)
+            del self._due[space]
+            self._busy[space] = False
+            task = asyncio.ensure_future(self._send(space))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return None
+
+    async def _send(self, space: bytes) -> None:
+        again_us: int | None = self._webhooks.now_us()
+        try:
+            again_us = await self._send_some(space)
         except StoreError as error:
-            log.warning("webhook %s: what came of it is not recorded: %s", event.event_id, error.code)
+            log.warning("webhooks of Space %s wait for the store: %s", space.hex(), error.code)
             await self._webhooks.pause(_STORE_PAUSE_S)
         except Exception:
-            log.exception("webhook %s failed", event.event_id)
+            log.exception("webhooks of Space %s failed", space.hex())
             await self._webhooks.pause(_STORE_PAUSE_S)
         finally:
-            del self._busy[event.space]
+            more_came = self._busy.pop(space)
+            if again_us is None and more_came:
+                again_us = 0
+            if again_us is not None:
+                self._put(space, again_us)
             self._came.set()
+
+    async def _send_some(self, space: bytes) -> int | None:
+        """Send events of one Space, one by one; returns when to go on, None where nothing is left."""
+        event = await self._webhooks.first(space, self.receiver)
+        for _ in range(_TURN_EVENTS):
+            if event is None or self._webhooks.is_closing:
+                return None
+            following = await self._webhooks.deliver(self._url, event)
+            if isinstance(following, int):
+                return following
+            event = following
+        return None if event is None else self._webhooks.now_us()  # others wait for their turn
 
 
 def _shown(url: str) -> str:

@@ -60,8 +60,8 @@ class Announcement:
 class Announcer:
     """Makes announcements of acts. With no receiver and no `on_event` they are empty and cost nearly nothing.
 
-    receivers: names of the outboxes. wall_us: microseconds since the epoch. `on_waiting` is called when
-    there is something to send.
+    receivers: names of the outboxes. wall_us: microseconds since the epoch. `on_waiting` is called with
+    the Space of which there is something to send.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Announcer:
         random_bytes: Callable[[int], bytes],
         receivers: Sequence[str] = (),
         feed: Feed | None = None,
-        on_waiting: Callable[[], None] = lambda: None,
+        on_waiting: Callable[[bytes], None] = lambda space: None,
     ) -> None:
         self.receivers = tuple(receivers)
         self.missed: dict[str, int] = {}
@@ -113,7 +113,7 @@ class Announcer:
             for happening in announcement.happenings:
                 self._feed.put(happening)
         if self.receivers:
-            self._on_waiting()
+            self._on_waiting(announcement.space)
 
     def _made(self, space: bytes, whats: Iterable[What]) -> tuple[Happening, ...]:
         at_ms = self._wall_us() // _MS_US

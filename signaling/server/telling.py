@@ -57,7 +57,7 @@ class Telling:
             random_bytes=random_bytes,
             receivers=() if self._webhooks is None else self._webhooks.receivers,
             feed=self._feed,
-            on_waiting=lambda: None if self._webhooks is None else self._webhooks.wake(),
+            on_waiting=lambda space: None if self._webhooks is None else self._webhooks.wake(space),
         )
 
     def start(self) -> None:

@@ -205,11 +205,12 @@ class Sender:
         self._deliver = self.hooks.deliver
         self.hooks.deliver = self.deliver  # type: ignore[method-assign]
 
-    async def deliver(self, url: str, event: outbox.Outgoing) -> None:
+    async def deliver(self, url: str, event: outbox.Outgoing) -> outbox.Outgoing | int | None:
         """As webhooks do it, and say so."""
-        await self._deliver(url, event)
+        following = await self._deliver(url, event)
         async with self.done:
             self.done.notify_all()
+        return following
 
     def clock(self) -> float:
         """Moves as the loop does, and can be put forward."""
@@ -223,7 +224,7 @@ class Sender:
             assert await outbox.add(
                 connection, space, event_id, body, int(self.clock() * 1e6), receiver=receiver_of(url)
             )
-        self.hooks.wake()
+        self.hooks.wake(space)
         return event_id
 
     async def left(self, url: str) -> int:
@@ -334,7 +335,7 @@ def test_many_spaces_are_told_at_once_but_no_more_than_allowed(tmp_path: Path) -
                 await sender.put(bytes([n]) * 16, b"{}", receiver.url)
             await receiver.until(lambda: len(receiver.got) == 3)
             for _ in range(10):  # chances for a fourth that must not come
-                sender.hooks.wake()
+                sender.hooks.wake(OTHER)
                 await sender.left(receiver.url)
             assert len(receiver.got) == 3
 
@@ -463,7 +464,7 @@ def test_a_store_that_refuses_is_asked_again(tmp_path: Path, monkeypatch: Any) -
     async def story() -> None:
         async with receiving() as receiver, sending(tmp_path, receiver.url) as sender:
             monkeypatch.setattr("signaling.store.engine.IN_PROGRESS_MAX", 0)
-            sender.hooks.wake()
+            sender.hooks.wake(ONE)
             async with asyncio.timeout(10):
                 while sender.store.refused < 3:  # noqa: ASYNC110 - nor a counter that it grew
                     await asyncio.sleep(0)
