@@ -202,11 +202,11 @@ class Following:
 
     async def _profile(self, request_id: int, me: Member, account: Account) -> Answer:
         relations, user = self._relations, account.user
-        mine = blocks_them = follows_them = follows_me = user == me.user
-        if not mine:
+        blocked = follows_them = follows_me = False
+        if user != me.user:
             if await relations.blocked(user, me.user):
                 return nobody(user)
-            blocks_them = await relations.blocked(me.user, user)
+            blocked = await relations.blocked(me.user, user)
             follows_them = await relations.follows(me.user, user)
             follows_me = await relations.follows(user, me.user)
         return wire.Profile(
@@ -217,9 +217,9 @@ class Following:
             account.followers if relations.is_own else await relations.followers_count(user),
             account.following,
             account.created_us // _US_MS,
-            follows_them and not mine,
-            follows_me and not mine,
-            blocks_them and not mine,
+            follows_them,
+            follows_me,
+            blocked,
         )
 
     # Whom it is about

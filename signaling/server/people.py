@@ -118,6 +118,7 @@ class SqlGraph:
         self._counts: Recent[str, int] = Recent(cached)
         self._follows: Recent[tuple[str, str], bool] = Recent(cached)
         self._blocks: Recent[tuple[str, str], bool] = Recent(cached)
+        self._strangers: Recent[tuple[str, str], bool] = Recent(cached)  # by both, the lesser first
 
     async def followers_count(self, user: str) -> int:
         """How many follow `user`. Raises StoreError and the database's errors, as all of these."""
@@ -158,8 +159,18 @@ class SqlGraph:
 
     async def strangers_among(self, user: str, candidates: Collection[str]) -> frozenset[str]:
         """Those of `candidates` who have blocked `user` or whom `user` has blocked."""
-        async with self._store.transaction() as connection:
-            return await blocks.strangers_among(connection, user, candidates)
+        known = {other: self._strangers.get(_pair(user, other)) for other in candidates}
+        found = {other for other, strange in known.items() if strange}
+        unknown = [other for other, strange in known.items() if strange is None]
+        if unknown:
+            before = self._changes
+            async with self._store.transaction() as connection:
+                more = await blocks.strangers_among(connection, user, unknown)
+            found |= more
+            if before == self._changes:
+                for other in unknown:
+                    self._strangers.put(_pair(user, other), other in more)
+        return frozenset(found)
 
     async def followed(self, user: str, limit: int) -> Collection[str]:
         """Whom `user` follows, at most `limit` of them."""
@@ -185,6 +196,7 @@ class SqlGraph:
         """The store has been told that `blocker` has blocked `user`, or no more."""
         self._changes += 1
         self._blocks.put((blocker, user), on)
+        self._strangers.forget(_pair(blocker, user))
         if on:
             for pair in ((blocker, user), (user, blocker)):
                 self._follows.put(pair, False)
@@ -201,3 +213,7 @@ class SqlGraph:
         if before == self._changes:
             held.put(key, found)
         return found
+
+
+def _pair(one: str, other: str) -> tuple[str, str]:
+    return (one, other) if one < other else (other, one)

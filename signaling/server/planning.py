@@ -24,7 +24,7 @@ from signaling.server.opening import Openings
 from signaling.server.relations import Relations
 from signaling.server.session import Member, Session
 from signaling.server.surroundings import Surroundings
-from signaling.store import Store, StoredSpace, StoreError, accounts, plans
+from signaling.store import Store, StoredSpace, StoreError, accounts, plans, spaces
 from signaling.store.pages import pack_cursor
 from signaling.store.record_plans import record_plan
 
@@ -218,10 +218,10 @@ class Planning:
         _, graph = read
         now_us = self._around.wall_us()
         async with self._store.transaction() as connection:
-            listed = await plans.get(connection, me.user, space)
-            if listed is None:  # it was started or called off while the graph was asked
+            stored = await spaces.get(connection, space)
+            if stored is None:
                 return rules.no_such_space(space)
-            outcome = verb(plan_of(listed.plan), graph, now_us)
+            outcome = verb(plan_of(stored), graph, now_us)
             if isinstance(outcome, Refused):
                 return outcome
             await accounts.ensure(connection, me.user, me.name, now_us)
@@ -235,10 +235,10 @@ class Planning:
         if refused is not None:
             return refused
         async with self._store.transaction() as connection:
-            listed = await plans.get(connection, me.user, space)
-        if listed is None:
+            stored = await spaces.get(connection, space)
+        if stored is None:
             return rules.no_such_space(space)
-        plan = plan_of(listed.plan)
+        plan = plan_of(stored)
         if plan.host == me.user:
             return plan, KnownGraph()
         both = [(plan.host, me.user), (me.user, plan.host)]
@@ -300,9 +300,9 @@ class Planning:
             return
         self._kept(outcome, announcement)
 
-    def _host_came(self, spaces: Sequence[bytes]) -> None:
+    def _host_came(self, coming: Sequence[bytes]) -> None:
         """Their host is here, and was not when they were to be told that these begin soon."""
-        for space in spaces:
+        for space in coming:
             if space in self._planned:
                 self._set_alarm(space, 0)
 

@@ -65,7 +65,7 @@ def test_a_scheduled_space_is_announced_moved_and_called_off() -> None:
         assert [each.space for each in (await bo.ask(wire.ListPlanned, "ann")).plans] == [plan.space]
         assert isinstance(await ann.ask(wire.Cancel, plan.space), wire.Ok)
         assert (await bo.ask(wire.ListPlanned, "ann")).plans == []
-        assert (await ann.ask(wire.Cancel, plan.space)).code == ErrorCode.no_such_space
+        assert (await ann.ask(wire.Cancel, plan.space)).code == ErrorCode.not_planned
         peeked = await bo.ask(wire.Peek, plan.space)
         assert (peeked.state, peeked.settings.title) == (3, "Tea")
 
@@ -133,7 +133,9 @@ def test_a_started_space_is_live_under_its_id_and_who_wanted_to_know_is_told() -
         assert told(cy) == []
         assert isinstance(await bo.ask(wire.Join, plan.space), wire.Joined)
         assert (await bo.ask(wire.ListPlanned, "ann")).plans == []
-        assert (await ann.ask(wire.Start, plan.space)).code == ErrorCode.no_such_space
+        assert (await bo.ask(wire.Remind, plan.space)).code == ErrorCode.not_planned
+        assert isinstance(await ann.ask(wire.End), wire.Ok)
+        assert (await ann.ask(wire.Start, plan.space)).code == ErrorCode.not_planned
 
     tell(story)
 
@@ -453,6 +455,6 @@ def test_two_starts_at_once_open_one_space() -> None:
         answers = await asyncio.gather(ann.ask(wire.Start, plan.space), again.ask(wire.Start, plan.space))
         assert sum(isinstance(answer, wire.Joined) for answer in answers) == 1
         (refused,) = [answer for answer in answers if isinstance(answer, wire.Error)]
-        assert refused.code in (ErrorCode.already_hosting, ErrorCode.no_such_space)
+        assert refused.code in (ErrorCode.already_hosting, ErrorCode.not_planned)
 
     tell(story)
