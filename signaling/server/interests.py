@@ -82,6 +82,10 @@ class Interests:
             found |= self._watchers.get(user, set())
         return found
 
+    def are_watched(self, people: Iterable[str]) -> bool:
+        """Whether a subscriber follows one of `people`."""
+        return any(user in self._watchers for user in people)
+
     def _unwatch(self, other: str, user: str) -> None:
         watchers = self._watchers[other]
         watchers.discard(user)

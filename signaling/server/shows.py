@@ -62,7 +62,8 @@ class Shows:
         if key not in same:
             same[key] = encode(wire.BubbleChanged(0, bubble))
         self._send(subscriber, same[key])
-        return False
+        # One that fits no more may come before this one now.
+        return subscriber.has_more and before is not None and rank(bubble) > rank(before)
 
     def _hide(self, subscriber: Subscriber, space: bytes) -> None:
         self.interests.hide(subscriber, space)

@@ -12,14 +12,18 @@ from signaling.config import PeopleConfig
 from signaling.protocol import messages as wire
 from signaling.protocol.wire import fit_rows
 from signaling.rules import (
-    AudienceChanged,
+    CameBack,
     Effect,
     Ended,
+    Entered,
     HostChanged,
+    Left,
     Opened,
     Refused,
+    Removed,
     SettingsChanged,
     StageChanged,
+    WentAbsent,
 )
 from signaling.rules.rates import RateKind
 from signaling.server.actor import SpaceActor
@@ -56,7 +60,11 @@ class _News(IntFlag):
 
 
 _KINDS: Mapping[type[Effect], _News] = {
-    AudienceChanged: _News.COUNT,
+    Entered: _News.COUNT,
+    Left: _News.COUNT,
+    Removed: _News.COUNT,
+    WentAbsent: _News.COUNT,
+    CameBack: _News.COUNT,
     StageChanged: _News.STAGE,
     Opened: _News.ALL,
     SettingsChanged: _News.ALL,
@@ -105,7 +113,7 @@ class Timeline:
             news |= _KINDS.get(type(effect), _News(0))
         if news & ~_News.COUNT:
             self._mark(actor.space, news & ~_News.COUNT)
-        if news & _News.COUNT and self._interests.shown_to(actor.space):
+        if news & _News.COUNT and self._interests.are_watched(actor.state.on_stage):
             self._mark_count(actor.space)
 
     def follow_changed(self, follower: str, followed: str, on: bool) -> None:
@@ -287,6 +295,9 @@ class Timeline:
         concerned = interests.watchers(came | went)
         if news & (_News.ALL | _News.COUNT):
             concerned |= interests.shown_to(space)
+            concerned |= {
+                user for user in interests.watchers(on_stage) if interests.subscribers[user].has_more
+            }
         if state is not None:
             await self._shows.learn_strangers(state, concerned)
         same: Encoded = {}

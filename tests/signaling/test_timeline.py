@@ -304,6 +304,25 @@ def test_a_bubble_that_ranks_higher_takes_the_place_of_the_last() -> None:
     tell(story, people=PeopleConfig(bubbles=2))
 
 
+def test_a_space_that_grows_takes_the_place_of_a_smaller_one() -> None:
+    async def story(town: Town) -> None:
+        spaces = [(await town.host(f"h{number}"))[1] for number in range(3)]
+        for number in (0, 1):
+            await town.listener(f"first{number}", spaces[number])
+        cy = await town.known("cy")
+        await town.follow(cy, "h0", "h1", "h2")
+        await soon(town)
+        answer = await cy.ask(wire.Timeline, True)
+        assert sorted(bubble.host for bubble in answer.bubbles) == ["h0", "h1"]
+        for number in range(3):
+            await town.listener(f"late{number}", spaces[2])
+        await town.pass_time(2 * COUNTS_S)
+        assert [event.bubble.host for event in pushed(cy)] == ["h2"]
+        assert len(pushed(cy, wire.BubbleGone)) == 1
+
+    tell(story, people=PeopleConfig(bubbles=2))
+
+
 def test_so_many_watch_and_no_more() -> None:
     async def story(town: Town) -> None:
         one, two, three = await town.people_named("one", "two", "three")
