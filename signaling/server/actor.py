@@ -15,7 +15,7 @@ from signaling.rules import Action, Effect, Ended, Entered, Outcome, Refused, Sp
 from signaling.server.answers import BUSY_RETRY_MS, refuse
 from signaling.server.arrivals import ARRIVALS
 from signaling.server.counts import Counts
-from signaling.server.facts import NOTHING_ASKED, Facts, ask, questions
+from signaling.server.facts import NOTHING_ASKED, Facts, History, ask, questions
 from signaling.server.hall import Hall, Step
 from signaling.server.ledger import Ledger
 from signaling.server.lists import LISTS
@@ -57,6 +57,7 @@ class SpaceActor:
         self._around = around
         self._on_end = on_end
         self._ledger = Ledger(state.space, around, lambda: self._put(self._ledger.write_end))
+        self._history = History(state.space, around.records)
         self._pace = Pace(around.rates, around.talk)
         self._blocks = 0  # how often it has changed whom the host blocks
         self._jobs: deque[Callable[[], Awaitable[None]]] = deque()
@@ -103,7 +104,7 @@ class SpaceActor:
                 BUSY_RETRY_MS,
             )
             return
-        too_often = self._pace.of_person(member.user, request, self.now_us())
+        too_often = self._pace.of_person(member, request, self.now_us())
         if too_often is not None:
             refuse(session, too_often)
             return
@@ -180,7 +181,7 @@ class SpaceActor:
     async def _asked(self, session: Session, member: Member, request: wire.Request, asked: int) -> None:
         """Ask what this request needs to know; then it waits for its turn."""
         blocks, needed = self._blocks, questions(self.state, member.user, request)
-        found = await ask(needed, self.space, self._around.bonds, self._around.records)
+        found = await ask(needed, self._around.bonds, self._history)
         if isinstance(found, Refused):
             self._requests -= 1
             refuse(session, found)

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, Protocol
 from signaling.protocol import messages as wire
 from signaling.rules import KnownGraph, Post, Refused, SpaceState, SpeakPolicy
 from signaling.server.relations import GraphError
+from signaling.server.together import Together
 
-__all__ = ["NOTHING_ASKED", "Bonds", "Facts", "History", "Question", "ask", "questions"]
+__all__ = ["NOTHING_ASKED", "Bonds", "Books", "Facts", "History", "Question", "ask", "questions"]
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +36,29 @@ class Bonds(Protocol):
     async def blocked(self, blocker: str, user: str) -> bool: ...
 
 
-class History(Protocol):
-    """What the store knows of a Space and its actor does not keep, or keeps as well."""
+class Books(Protocol):
+    """What the store knows of Spaces and their actors do not keep, or keep as well."""
 
-    async def is_banned(self, space: bytes, user: str) -> bool: ...
+    async def banned(self, space: bytes) -> frozenset[str]: ...
 
     async def post(self, space: bytes, number: int) -> Post | None: ...
+
+
+class History:
+    """The books of one Space. Who comes back together with many others shares the reading of the bans."""
+
+    def __init__(self, space: bytes, books: Books) -> None:
+        self._space = space
+        self._books = books
+        self._bans = Together(lambda: books.banned(space))
+
+    async def is_banned(self, user: str) -> bool:
+        """Whether `user` is banned at this moment."""
+        return user in await self._bans.ask()
+
+    async def post(self, number: int) -> Post | None:
+        """The post of this number, if it is there."""
+        return await self._books.post(self._space, number)
 
 
 @dataclass(frozen=True)
@@ -81,18 +99,18 @@ def questions(state: SpaceState, user: str, request: wire.Request) -> tuple[Ques
     return () if find is None else find(state, user, request)
 
 
-async def ask(asked: Collection[Question], space: bytes, bonds: Bonds, history: History) -> Facts | Refused:
+async def ask(asked: Collection[Question], bonds: Bonds, history: History) -> Facts | Refused:
     """Ask all of it. Refused: busy, where the graph or the store does not answer."""
     try:
-        return await _answers(asked, space, bonds, history)
+        return await _answers(asked, bonds, history)
     except GraphError as error:
         return error.refused
     except Exception:
-        log.exception("what a request of Space %s needs to know could not be asked", space.hex())
+        log.exception("what a request needs to know could not be asked")
         return Refused("busy", "The store did not answer and nothing was changed; try again soon.", _RETRY_MS)
 
 
-async def _answers(asked: Collection[Question], space: bytes, bonds: Bonds, history: History) -> Facts:
+async def _answers(asked: Collection[Question], bonds: Bonds, history: History) -> Facts:
     answers: dict[Question, Any] = {}
     for question in asked:
         match question.what:
@@ -101,9 +119,9 @@ async def _answers(asked: Collection[Question], space: bytes, bonds: Bonds, hist
             case "follows":
                 answers[question] = await bonds.follows(question.first, question.second)
             case "banned":
-                answers[question] = await history.is_banned(space, question.first)
+                answers[question] = await history.is_banned(question.first)
             case _:
-                answers[question] = await history.post(space, question.number)
+                answers[question] = await history.post(question.number)
     return Facts(answers)
 
 

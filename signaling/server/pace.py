@@ -8,6 +8,7 @@ from signaling.config import TalkConfig
 from signaling.protocol import messages as wire
 from signaling.rules import Refused
 from signaling.rules.rates import Bucket, Rate, Rates
+from signaling.server.session import Member
 from signaling.server.verbs import VERBS
 
 __all__ = ["Pace"]
@@ -31,12 +32,15 @@ class Pace:
             kind: Bucket(Rate.per_second(per_s, _BURST_S * per_s)) for kind, per_s in self._limits.items()
         }
 
-    def of_person(self, user: str, request: wire.Request, now_us: int) -> Refused | None:
-        """Count a request of `user`, or say when to try again. Refused: too_often."""
+    def of_person(self, member: Member, request: wire.Request, now_us: int) -> Refused | None:
+        """Count a request of somebody, or say when to try again; a service acts as often as it has to.
+
+        Refused: too_often.
+        """
         verb = VERBS.get(type(request))
-        if verb is None or verb.counted is None:
+        if verb is None or verb.counted is None or member.is_service:
             return None
-        allowed = self._rates.take(verb.counted, user, now_us)
+        allowed = self._rates.take(verb.counted, member.user, now_us)
         return allowed if isinstance(allowed, Refused) else None
 
     def of_space(self, request: wire.Request, now_us: int) -> Refused | None:

@@ -13,6 +13,7 @@ _Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")
 
 _PAGE = 1_000
+_FEW = 100  # so many blocks of one person are kept together
 
 
 class PeopleGraph(Protocol):
@@ -119,6 +120,7 @@ class SqlGraph:
         self._follows: Recent[tuple[str, str], bool] = Recent(cached)
         self._blocks: Recent[tuple[str, str], bool] = Recent(cached)
         self._strangers: Recent[tuple[str, str], bool] = Recent(cached)  # by both, the lesser first
+        self._blocked_by: Recent[str, frozenset[str]] = Recent(max(1, cached // _FEW))
 
     async def followers_count(self, user: str) -> int:
         """How many follow `user`. Raises StoreError and the database's errors, as all of these."""
@@ -139,13 +141,25 @@ class SqlGraph:
         return await self._read(self._follows, (follower, followed), read)
 
     async def blocked(self, blocker: str, user: str) -> bool:
-        """Whether `blocker` has blocked `user`."""
+        """Whether `blocker` has blocked `user`.
 
-        async def read() -> bool:
+        All whom one has blocked are read at once where they are few: whoever joins is asked about with the
+        same host, and a thousand who join at one time shall not read a thousand times.
+        """
+
+        async def read_all() -> frozenset[str]:
+            async with self._store.transaction() as connection:
+                found, _ = await blocks.blocked(connection, blocker, limit=_FEW + 1)
+            return frozenset(person.user for person in found)
+
+        async def read_one() -> bool:
             async with self._store.transaction() as connection:
                 return await blocks.is_blocked(connection, blocker, user)
 
-        return await self._read(self._blocks, (blocker, user), read)
+        few = await self._read(self._blocked_by, blocker, read_all)
+        if len(few) <= _FEW:
+            return user in few
+        return await self._read(self._blocks, (blocker, user), read_one)
 
     async def followed_among(self, user: str, candidates: Collection[str]) -> frozenset[str]:
         """Those of `candidates` whom `user` follows."""
@@ -197,6 +211,7 @@ class SqlGraph:
         self._changes += 1
         self._blocks.put((blocker, user), on)
         self._strangers.forget(_pair(blocker, user))
+        self._blocked_by.forget(blocker)
         if on:
             for pair in ((blocker, user), (user, blocker)):
                 self._follows.put(pair, False)

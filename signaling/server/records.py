@@ -39,10 +39,10 @@ class StoreRecords:
             await announcement.write(connection)
         announcement.told()
 
-    async def is_banned(self, space: bytes, user: str) -> bool:
-        """Whether `user` may not come back to this Space. Raises as `write`."""
+    async def banned(self, space: bytes) -> frozenset[str]:
+        """Who may not come back to this Space. Raises as `write`."""
         async with self._store.transaction() as connection:
-            return await bans.is_banned(connection, space, user)
+            return await bans.banned(connection, space)
 
     async def post(self, space: bytes, number: int) -> Post | None:
         """A post of this Space, if it is there."""

@@ -11,7 +11,7 @@ from signaling.rules import Effect
 from signaling.rules.rates import Rate, RateKind, Rates
 from signaling.server.alarms import Alarms
 from signaling.server.counts import Counts
-from signaling.server.facts import Bonds, History
+from signaling.server.facts import Bonds, Books
 from signaling.server.lists import Lists
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ __all__ = ["Observer", "Records", "Surroundings", "rates_of"]
 _MS_US = 1_000
 
 
-class Records(History, Protocol):
+class Records(Books, Protocol):
     """The durable side of a Space. A write is whole or not at all; it raises if nothing was written."""
 
     async def write(self, space: bytes, effects: Sequence[Effect]) -> None: ...

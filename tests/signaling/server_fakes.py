@@ -69,7 +69,7 @@ class FakeRecords:
     def __init__(self) -> None:
         self.written: list[Effect] = []
         self.users: list[str] = []
-        self.banned: set[str] = set()
+        self.out: set[str] = set()
         self.fails: Exception | None = None
         self.gate = asyncio.Event()
         self.gate.set()
@@ -100,10 +100,10 @@ class FakeRecords:
         if self.fails is not None:
             raise self.fails
 
-    async def is_banned(self, space: bytes, user: str) -> bool:
+    async def banned(self, space: bytes) -> frozenset[str]:
+        found = self.out | {person.user for person in self._bans()}
         await self._read()
-        lifted = any(isinstance(it, rules.Unbanned) and it.user == user for it in self.written)
-        return user in self.banned or (not lifted and any(person.user == user for person in self._bans()))
+        return frozenset(found)
 
     async def post(self, space: bytes, number: int) -> Post | None:
         await self._read()
@@ -141,7 +141,13 @@ class FakeRecords:
         return [post for post in posts if post.post not in gone]
 
     def _bans(self) -> list[Person]:
-        return [Person(it.user, it.name) for it in self.written if isinstance(it, rules.Banned)]
+        found: dict[str, Person] = {}
+        for effect in self.written:
+            if isinstance(effect, rules.Banned):
+                found[effect.user] = Person(effect.user, effect.name)
+            elif isinstance(effect, rules.Unbanned):
+                found.pop(effect.user, None)
+        return list(found.values())
 
 
 @dataclass

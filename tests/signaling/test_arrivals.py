@@ -331,10 +331,10 @@ def test_resuming_asks_the_store_at_that_moment() -> None:
         _, space = await world.host()
         ann = await world.listener("ann", space)
         await ann.hang_up()
-        world.records.banned.add("ann")
+        world.records.out.add("ann")
         _, refused = await back(world, "ann", space, 0)
         assert refused.code == ErrorCode.removed
-        world.records.banned.clear()
+        world.records.out.clear()
         world.records.fails = OSError("disk")
         again, refused = await back(world, "ann", space, 0)
         assert (refused.code, refused.retry_after_ms > 0) == (ErrorCode.busy, True)
