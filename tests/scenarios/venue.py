@@ -17,7 +17,7 @@ import uvloop
 
 from signaling import tokens
 from signaling.client import Client, Space, connect
-from signaling.config import AuthConfig, ListenConfig, MediaConfig, ServerConfig, StoreConfig
+from signaling.config import AuthConfig, HostingConfig, ListenConfig, MediaConfig, ServerConfig, StoreConfig
 from signaling.server import Server, signing_key
 from tests.signals import RATE, Samples, frames
 from tests.virtual.loop import run
@@ -85,7 +85,11 @@ class Venue:
 
 @asynccontextmanager
 async def venue(
-    directory: Path, network: Network | None = None, media: MediaConfig | None = None, plane: str = NATIVE
+    directory: Path,
+    network: Network | None = None,
+    media: MediaConfig | None = None,
+    plane: str = NATIVE,
+    hosting: HostingConfig | None = None,
 ) -> AsyncIterator[Venue]:
     """A running server: on the given network, else on a free port of loopback; audio goes by this plane."""
     config = ServerConfig(
@@ -93,6 +97,7 @@ async def venue(
         auth=AuthConfig(development=True),
         store=StoreConfig(data_dir=directory),
         media=dataclasses.replace(media or MediaConfig(), plane=plane),
+        hosting=hosting or HostingConfig(),
     )
     if network is None:
         server = Server(config)
@@ -134,6 +139,7 @@ def tell(
     impairment: Impairment | None = None,
     media: MediaConfig | None = None,
     plane: str = NATIVE,
+    hosting: HostingConfig | None = None,
 ) -> None:
     """Run a story in a venue: in a virtual network, or over loopback on asyncio's loop or on uvloop.
 
@@ -143,7 +149,8 @@ def tell(
     async def main() -> None:
         network = Network(1, impairment or Impairment(delay_s=0.01)) if place == VIRTUAL else None
         # Of real time on loopback: a story that hangs shall not last as long as the test's own limit.
-        async with asyncio.timeout(600 if network else 60), venue(directory, network, media, plane) as found:
+        limit_s = 600 if network else 60
+        async with asyncio.timeout(limit_s), venue(directory, network, media, plane, hosting) as found:
             await story(found)
         gc.collect()  # so that a future nobody asked is told of now
 
