@@ -45,7 +45,8 @@ def _entering(
     if before is None:
         return rules.join(state, user, member.name, now_us, facts.graph, invite_digest=digest)
     returned = Outcome(state) if before is session else rules.resume(state, user, now_us, facts.graph)
-    if isinstance(returned, Refused) or not digest:
+    # Who is on stage has what the link gives.
+    if isinstance(returned, Refused) or not digest or user in state.on_stage:
         return returned
     invited = rules.redeem(returned.state, user, digest, now_us)
     if isinstance(invited, Refused):
