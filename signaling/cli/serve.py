@@ -18,7 +18,7 @@ from signaling.cli.running import run_loop, stop_signals
 from signaling.config import ConfigError, ServerConfig, load_config
 from signaling.server import Server, Statistics
 
-__all__ = ["run"]
+__all__ = ["run", "who_may_host"]
 
 
 def run(  # noqa: PLR0917 - as many as there are flags
@@ -142,7 +142,7 @@ class _Words:
         say = self._console.print
         say(f"Listening on [bold]{_address(server)}[/bold] (QUIC over UDP).")
         say(f"Certificate  {server.fingerprint}")
-        say(f"Hosting      {_who_may_host(config)}")
+        say(f"Hosting      {who_may_host(config)}")
         if config.auth.development:
             say(
                 "[yellow]Development mode:[/yellow] anyone on this machine may register by giving a name; "
@@ -169,7 +169,7 @@ class _Words:
         )
 
 
-def _who_may_host(config: ServerConfig) -> str:
+def who_may_host(config: ServerConfig) -> str:
     """The gate of ordinary Spaces, in words."""
     hosting = config.hosting
     needed = hosting.followers_needed("", development=config.auth.development)
@@ -178,7 +178,7 @@ def _who_may_host(config: ServerConfig) -> str:
         gates.append(f"an account for {hosting.min_account_age_s:,} s")
     if hosting.allow:
         gates.append(f"is one of {len(hosting.allow)} named")
-    if not needed and len(gates) == 1 and hosting.min_followers is None:
+    if hosting.min_followers is None and not needed and len(gates) == 1:
         gates.append("as this is development mode; hosting.min_followers sets another number")
     return ", ".join(gates) + "."
 

@@ -27,9 +27,10 @@ def bubble_of(
         return None
     if any(host in strangers for host in state.owners):
         return None
+    # By id, not in the order of the stage, which would make a bubble differ for what nobody sees in it.
     on_stage = [
         Person(place.user, place.name)
-        for place in state.stage()
+        for place in sorted(state.on_stage.values(), key=lambda place: (place.user != state.host, place.user))
         if place.user in followed and place.user not in strangers
     ]
     if not on_stage:
