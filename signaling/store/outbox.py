@@ -1,7 +1,7 @@
 """The outbox of webhooks: written with the act it tells of, taken in the order of each Space.
 
 An event stays until its receiver has acknowledged it, over restarts too: it is sent at least once. A later
-event of the same Space is not taken before it.
+event of the same Space is not sent before it.
 """
 
 from __future__ import annotations
@@ -54,25 +54,11 @@ async def count(connection: AsyncConnection, receiver: str = "") -> int:
     return int((await connection.execute(query)).scalar_one())
 
 
-async def take(
-    connection: AsyncConnection, now_us: int, limit: int = 50, after: int = 0, *, receiver: str = ""
-) -> list[Outgoing]:
-    """The first event of each Space whose time has come, the oldest first, with a serial behind `after`.
-
-    Taking changes nothing: tell what became of them by `acknowledge` and `put_off`.
-    """
-    first = select(func.min(outbox.c.serial)).where(outbox.c.receiver == receiver).group_by(outbox.c.space)
-    query = (
-        select(outbox)
-        .where(outbox.c.serial.in_(first), outbox.c.next_us <= now_us, outbox.c.serial > after)
-        .order_by(outbox.c.serial)
-        .limit(limit)
-    )
-    return [_outgoing(row) for row in await connection.execute(query)]
-
-
 async def first(connection: AsyncConnection, space: bytes, *, receiver: str = "") -> Outgoing | None:
-    """The first event of one Space, due or not; None where nothing waits. Costs the same in a full outbox."""
+    """The first event of one Space, due or not; None where nothing waits. Costs the same in a full outbox.
+
+    Asking changes nothing: tell what became of it by `acknowledge` and `put_off`.
+    """
     query = (
         select(outbox)
         .where(outbox.c.receiver == receiver, outbox.c.space == space)
@@ -90,16 +76,8 @@ async def waiting(connection: AsyncConnection, *, receiver: str = "") -> dict[by
     return {bytes(row.space): int(row.next_us) for row in await connection.execute(query)}
 
 
-async def next_us(connection: AsyncConnection, *, receiver: str = "") -> int | None:
-    """When `take` will find something, None for an empty outbox."""
-    first = select(func.min(outbox.c.serial)).where(outbox.c.receiver == receiver).group_by(outbox.c.space)
-    query = select(func.min(outbox.c.next_us)).where(outbox.c.serial.in_(first))
-    found: int | None = (await connection.execute(query)).scalar_one()
-    return found
-
-
 async def acknowledge(connection: AsyncConnection, event: Outgoing) -> bool:
-    """The receiver has it; the next of its Space may be taken. False where that was known."""
+    """The receiver has it; the next of its Space is the first now. False where that was known."""
     gone = await connection.execute(delete(outbox).where(_is(event)))
     return bool(gone.rowcount == 1)
 
