@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from signaling.rules import Refused
+from signaling.rules import Effect, HostChanged, Refused
 from signaling.server.actor import SpaceActor
 
 __all__ = ["Directory", "Page"]
@@ -18,7 +18,8 @@ _TURN_SPACES = 500
 
 
 class Directory:
-    """Live Spaces by id and in the order of opening. One person hosts at most one.
+    """Live Spaces by id and in the order of opening. One person hosts at most one: whose Space it is counts,
+    not who stands in for them.
 
     A Space that is being opened counts already: `reserve` before the store is asked, then `add` or `release`.
     """
@@ -29,6 +30,7 @@ class Directory:
         self._numbers: list[int] = []  # ascending, with `_by_number` in step
         self._by_number: dict[int, SpaceActor] = {}
         self._hosts: set[str] = set()
+        self._host_of: dict[bytes, str] = {}
         self._opened = 0
         self.is_open = True
         """False: no Space is opened or joined any more."""
@@ -71,10 +73,17 @@ class Directory:
         self._spaces[actor.space] = (self._opened, actor)
         self._numbers.append(self._opened)
         self._by_number[self._opened] = actor
+        self._host_of[actor.space] = actor.state.founder
+        self._follow(actor)
+
+    def on_outcome(self, actor: SpaceActor, effects: Sequence[Effect]) -> None:
+        """Whoever has handed a Space over may open another."""
+        if any(isinstance(effect, HostChanged) for effect in effects):
+            self._follow(actor)
 
     def discard(self, actor: SpaceActor) -> None:
         """The Space has ended."""
-        self._hosts.discard(actor.state.founder)
+        self._hosts.discard(self._host_of.pop(actor.space, actor.state.founder))
         held = self._spaces.pop(actor.space, None)
         if held is not None:
             del self._numbers[bisect_left(self._numbers, held[0])]
@@ -106,6 +115,13 @@ class Directory:
             if looked % _TURN_SPACES == 0:
                 await asyncio.sleep(0)
         return Page(found, found[-1][1] if at and found else None)
+
+    def _follow(self, actor: SpaceActor) -> None:
+        before, now = self._host_of.get(actor.space), actor.state.rightful_host
+        if before is not None and before != now:
+            self._hosts.discard(before)
+            self._hosts.add(now)
+            self._host_of[actor.space] = now
 
 
 class Page(NamedTuple):

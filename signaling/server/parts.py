@@ -64,6 +64,7 @@ class Parts:
             most=people.plans,
         )
         self.finding = Finding(directory, relations, store, around)
+        around.observers.append(directory)
         around.observers.append(self.following)
         around.observers.append(self.timeline)
 

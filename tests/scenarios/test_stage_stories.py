@@ -336,7 +336,13 @@ def test_the_host_hands_over_and_may_go(place: str, tmp_path: Path) -> None:
             await until(lambda: talk.role is Role.CO_HOST, talk)
             await talk.leave()
             assert at_ada.over is None
+            another = await hana.open("Another")
             await at_ada.change(title="Mine now")
             await at_ada.end()
+            assert another.over is None
+            async with await venue.enter("", token=hana.token) as phone:
+                with pytest.raises(RequestRefused) as refused:
+                    await phone.open("One too many")
+                assert refused.value.code == "already_hosting"
 
     tell(story, tmp_path, place)
