@@ -118,7 +118,7 @@ def returned(state: SpaceState, user: str, now_us: int) -> Outcome | Refused:
     Refused: not_in_space, space_ended.
     """
     change = Change(state)
-    if state.is_live and user not in state.banned and _kept(state, user, now_us):
+    if _kept(state, user, now_us):
         _come_back(change, user)
         return change.outcome()
     allowed = may(user, Action.HEAR, state)

@@ -233,6 +233,13 @@ def test_a_stand_in_has_no_power_over_the_host_who_is_away() -> None:
     assert any(getattr(effect, "blocker", "") == "ann" for effect in blocked.effects)
 
 
+def test_the_blocks_of_the_host_who_is_away_hold_at_the_doors() -> None:
+    state = later(lost(co_hosts(opened(), "bob"), "ann"), T0 + GRACE_US)
+    for owner, refused in (("ann", True), ("bob", True), ("eve", False)):
+        graph = KnownGraph({}, frozenset(), frozenset({(owner, "cat")}))
+        assert isinstance(rules.join(state, "cat", "Cat", T0, graph), Refused) is refused
+
+
 def test_what_a_stand_in_hands_over_is_no_more_than_that() -> None:
     state = later(lost(on_stage(co_hosts(opened(), "bob"), "cat"), "ann"), T0 + GRACE_US)
     state = done(rules.hand_over(state, "bob", "cat", T0 + GRACE_US)).state
@@ -281,6 +288,11 @@ def test_the_hosts_place_is_kept_as_long_as_the_space_waits() -> None:
     state = lost(opened(resume_us=SECOND_US, host_timeout_us=TIMEOUT_US), "ann")
     for verb in (rules.resume, rules.returned):
         assert done(verb(state, "ann", T0 + 20 * SECOND_US)).state.host == "ann"
+    both = lost(on_stage(opened(resume_us=SECOND_US), "bob"), "ann", "bob")
+    assert both.deadline_us == T0 + SECOND_US
+    outcome = rules.on_time(both, T0 + SECOND_US)
+    assert outcome.effects[:2] == (PlaceGone(1, "bob"), AbsenceOver("bob", "left"))
+    assert list(outcome.state.absent) == ["ann"]
 
 
 # A Space that a service opens
@@ -307,8 +319,9 @@ def test_lapses_are_done_together_and_nothing_is_due_afterwards() -> None:
     state = opened(invite_us=RESUME_US, speak_link_us=SECOND_US, host_timeout_us=3_000 * SECOND_US)
     state = invited(asking(on_stage(state, "bob"), "cat"), "dan")
     state = done(rules.share_speaker(state, "ann", bytes(32), 0, T0)).state
-    state = lost(state, "bob", "cat")
+    state = lost(state, "bob", "cat", "dan")
     outcome = rules.on_time(state, T0 + RESUME_US)
+    assert InviteClosed("dan", "left") in outcome.effects
     assert (outcome.state.deadline_us, outcome.state.links) == (None, {})
     assert list(outcome.state.on_stage) == ["ann"]
 
