@@ -83,8 +83,7 @@ async def _join(
             screen.say(f"Space {space.id_text}  {space.title}")
             work = [guest.listen(sinks), guest.follow(screen)]
             if options.ask:
-                await guest.ask(screen)
-                work.append(guest.speak(frames))
+                work.append(guest.take_the_stage(screen, frames))
             await together(*work)
     if guest.removed:
         raise Failure("removed", "the host removed you from this Space")
@@ -111,16 +110,23 @@ class _Guest:
         self._levels = Levels()
         self._seated = asyncio.Event()
 
-    async def ask(self, screen: Screen) -> None:
-        """Get on stage: by an invitation that is there, else by asking for one."""
+    async def take_the_stage(self, screen: Screen, frames: Iterator[Samples] | None) -> None:
+        """Get there, by an invitation or by asking for one, and speak."""
         self._wants_to_speak = True
         if self._space.seat is not None:
             self._seated.set()
         elif self._space.invited:
             await self._accept(screen)
         else:
-            await self._space.ask()
-            screen.say("You asked to speak; the host decides.")
+            try:
+                await self._space.ask()
+            except RequestRefused as error:
+                # An invitation that is on its way makes asking needless; it is taken up when it comes.
+                if error.code != "already_asked":
+                    raise
+            else:
+                screen.say("You asked to speak; the host decides.")
+        await self.speak(frames)
 
     async def listen(self, sinks: list[Sink]) -> None:
         """Give every frame to every sink."""

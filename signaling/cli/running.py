@@ -37,6 +37,7 @@ _AFTERWARDS: Final = {
     "idle_timeout": "see whether the server still runs, then start again",
     "network_lost": "check the network, then start again",
     "server_stopping": "start again when it is back",
+    "replaced": "what you do there goes on over that one",
 }
 
 

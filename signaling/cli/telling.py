@@ -32,6 +32,9 @@ ENDS: Final = {
     "host_left": "the host left",
     "host_lost": "the host's connection was lost",
     "server_stopping": "the server is stopping",
+    "server_restarted": "the server was started again",
+    "no_such_space": "it ended in the meantime",
+    "space_ended": "it ended in the meantime",
 }
 POLICY_WORDS: Final = (
     "everyone may ask to speak",
