@@ -17,6 +17,7 @@ from signaling.cli.import_graph_command import import_graph
 from signaling.cli.load_command import load
 from signaling.cli.options import ConfigFile, Json, ServerDataDir
 from signaling.cli.people_commands import PEOPLE_COMMANDS
+from signaling.cli.room.entry import room
 from signaling.cli.running import guarded
 from signaling.cli.schedule_commands import schedule
 
@@ -114,7 +115,7 @@ def demo(
     )
 
 
-for command in CLIENT_COMMANDS:
+for command in (*CLIENT_COMMANDS, room):
     app.command(rich_help_panel=_ROOMS)(command)
 for command in PEOPLE_COMMANDS:
     app.command(rich_help_panel=_PEOPLE)(command)

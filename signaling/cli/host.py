@@ -26,7 +26,7 @@ from signaling.cli.telling import Teller
 from signaling.client import Frame, Queue, RequestRefused, Space, SpaceOver, WhoMaySpeak
 from spacecore import level_of
 
-__all__ = ["HostOptions", "run"]
+__all__ = ["HostOptions", "file_frames", "run", "title_spoken"]
 
 _ANSWERS_KEPT: Final = 16
 """So many keys wait to be carried out; more are passed over."""
@@ -51,7 +51,9 @@ class HostOptions:
 
 def run(connection: ConnectionOptions, options: HostOptions) -> int:
     """Host until the sound is over, the Space ends, or Ctrl-C; returns 0."""
-    frames = _spoken(options.title) if options.audio is None else _of_file(options.audio, options.repeat)
+    frames = (
+        title_spoken(options.title) if options.audio is None else file_frames(options.audio, options.repeat)
+    )
     # The first frame is taken before anything is opened for others: a file that cannot be read says so now.
     first = next(frames)
     with contextlib.suppress(Interrupted):
@@ -177,7 +179,8 @@ class _Desk:
         self._levels.hear(frame.level, frame.seats, others)
 
 
-def _of_file(path: Path, repeat: bool) -> Iterator[Samples]:
+def file_frames(path: Path, repeat: bool) -> Iterator[Samples]:
+    """The frames of a file, once or again and again. Failure as for AudioFile."""
     while True:
         with AudioFile(path) as file:
             yield from file
@@ -185,8 +188,8 @@ def _of_file(path: Path, repeat: bool) -> Iterator[Samples]:
             return
 
 
-def _spoken(title: str) -> Iterator[Samples]:
-    """Without a file: the title, spoken again and again."""
+def title_spoken(title: str) -> Iterator[Samples]:
+    """The title, spoken again and again."""
     named = f": {title}" if title else ""
     sentence = speak(f"Welcome to this Space{named}. You can hear me, so everything works.")
     pause = np.zeros(RATE_HZ, np.float32)

@@ -27,7 +27,7 @@ from signaling.cli.telling import Teller
 from signaling.client import Client, Frame, Invited, Removed, RequestRefused, Space
 from spacecore import level_of
 
-__all__ = ["JoinOptions", "run"]
+__all__ = ["JoinOptions", "only_one", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ async def _join(
         connection = replace(connection, bundle_delay_ms=0)
     connection, where = place(connection, options.space)
     async with await dial(connection) as client:
-        space = await client.join(where or await _only_one(client))
+        space = await client.join(where or await only_one(client))
         guest = _Guest(space)
         screen = Screen(guest.view)
         if options.out is not None:
@@ -90,7 +90,7 @@ async def _join(
     return 0
 
 
-async def _only_one(client: Client) -> str:
+async def only_one(client: Client) -> str:
     """The one live Space, for who named none."""
     live = await client.live(2)
     if len(live) == 1:

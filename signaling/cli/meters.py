@@ -13,16 +13,28 @@ from rich.text import Text
 
 from signaling.client import Role, Space, StageSeat
 
-__all__ = ["SILENT", "Levels", "framed", "meter", "role_word", "stage_table"]
+__all__ = [
+    "FULL_PCT",
+    "SILENT",
+    "SILENT_FROM",
+    "Levels",
+    "framed",
+    "meter",
+    "role_word",
+    "stage_table",
+    "state_words",
+]
 
 SILENT: Final = 127
 """The level of silence, in −dBov (RFC 6464)."""
+SILENT_FROM: Final = 60
+"""−dBov at which a meter is empty: the room itself counts it as silence."""
+FULL_PCT: Final = 100
+"""The volume of whom nobody turned down."""
 
-_FLOOR: Final = 60  # −dBov at which a meter is empty: the room itself counts it as silence
 _FALL: Final = 1  # dB a frame by which a meter falls back: one can see what lasts 20 ms
 _RANK_DB: Final = 6
 _LEAST_WIDTH, _WIDTH = 4, 24  # of a meter: it gives way to names on a narrow terminal
-_FULL_PCT: Final = 100
 _FRAME_WIDTH: Final = 72
 _ZONES: Final = ((0.7, "green"), (0.9, "yellow"), (1.0, "red"))
 _ROLES: Final = {
@@ -62,7 +74,7 @@ class Levels:
 
 def meter(level: float, width: int = _WIDTH) -> Text:
     """A bar for a level in −dBov: empty at 60 and below, full at 0."""
-    filled = round(width * max(0.0, min(1.0, 1 - level / _FLOOR)))
+    filled = round(width * max(0.0, min(1.0, 1 - level / SILENT_FROM)))
     text = Text()
     begin = 0
     for part, style in _ZONES:
@@ -95,14 +107,14 @@ class _Row:
 
 def stage_table(space: Space, levels: Levels) -> Table:
     """Who is on stage, and how loud."""
-    rows = [_Row(row.name, _state(row), row.muted, levels.of(row.seat)) for row in space.stage]
+    rows = [_Row(row.name, state_words(row), row.muted, levels.of(row.seat)) for row in space.stage]
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(no_wrap=True, min_width=1)
     table.add_column(min_width=_LEAST_WIDTH)  # shrinks before the others do
     table.add_column(no_wrap=True, max_width=32, overflow="ellipsis")
     table.add_column(no_wrap=True, style="dim")
     for row in rows:
-        talking = row.level < _FLOOR and not row.muted
+        talking = row.level < SILENT_FROM and not row.muted
         mark = Text("●", "bold green") if talking else Text("○", "bright_black")
         bar = Text("muted", "dim") if row.muted else _Meter(row.level)
         table.add_row(mark, bar, Text(row.name, "bold" if talking else ""), row.role)
@@ -134,12 +146,13 @@ def role_word(number: int) -> str:
         return "?"
 
 
-def _state(row: StageSeat) -> str:
+def state_words(row: StageSeat) -> str:
+    """What somebody is on stage, and how it stands with their voice."""
     words = [role_word(row.role)]
     if row.absent:
         words.append("away")
     if row.held:
         words.append("held muted")
-    if row.volume_pct != _FULL_PCT:
+    if row.volume_pct != FULL_PCT:
         words.append(f"at {row.volume_pct} %")
     return ", ".join(words)

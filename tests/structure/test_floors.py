@@ -91,6 +91,7 @@ HOMES = {
     "httpx": "signaling.http",
     "typer": "signaling.cli",
     "rich": "signaling.cli",
+    "textual": "signaling.cli.room",
     "signaling.cli": "signaling.cli",
 }
 

@@ -1,0 +1,1 @@
+"""`spaces room`: one Space as an interactive view in the terminal."""
