@@ -1,6 +1,6 @@
 """A real PostgreSQL server for the tests: `python -m tests.postgres` starts one, tests with it, and stops it.
 
-Of all tests those of the store run, and the scenarios of a whole server; or what is named behind the command,
+Of all tests those of the store run, and the stories of whole servers; or what is named behind the command,
 as pytest takes it. With `--install` Debian's package is installed where it is missing (as root). The server
 lives in a temporary folder, listens on a unix socket there and nowhere else, and is run by nobody privileged.
 """
@@ -27,7 +27,8 @@ _DRIVER = "postgresql+asyncpg"
 _INSTALL = ("apt-get", "install", "-y", "--no-install-recommends", "postgresql")
 # Of the machine's, the first that is there. PostgreSQL does not run as root.
 _ACCOUNTS = ("postgres", "nobody")
-_TESTS = ("tests/signaling", "tests/scenarios", "-k", "store or scenarios")
+_TESTS = ("tests/signaling/test_store*.py", "tests/scenarios/test_*_stories.py")
+_ROOT = Path(__file__).parents[1]
 # The server outlives no test, so nothing has to reach the disk.
 _SETTINGS = ("listen_addresses=", "fsync=off", "max_connections=40", "shared_buffers=32MB")
 
@@ -136,8 +137,9 @@ def main(arguments: list[str]) -> int:
                 _install()
         with server() as url:
             print(f"PostgreSQL for the tests: {url}", flush=True)
+            usual = [str(path) for pattern in _TESTS for path in sorted(_ROOT.glob(pattern))]
             return subprocess.run(
-                [sys.executable, "-m", "pytest", *(arguments or _TESTS)],
+                [sys.executable, "-m", "pytest", *(arguments or ["-n", "2", "--dist", "loadfile", *usual])],
                 env={**os.environ, VARIABLE: url},
                 check=False,
             ).returncode

@@ -19,6 +19,7 @@ from signaling import tokens
 from signaling.client import Client, Space, connect
 from signaling.config import AuthConfig, HostingConfig, ListenConfig, MediaConfig, ServerConfig, StoreConfig
 from signaling.server import Server, signing_key
+from tests import postgres
 from tests.signals import RATE, Samples, frames
 from tests.virtual.loop import run
 from tests.virtual.network import Impairment, Network
@@ -95,7 +96,10 @@ async def venue(
     config = ServerConfig(
         listen=ListenConfig(host="127.0.0.1", port=0),
         auth=AuthConfig(development=True),
-        store=StoreConfig(data_dir=directory),
+        # The same database for the same directory, as a file in it would be.
+        store=StoreConfig(
+            data_dir=directory, url=postgres.database(directory) if postgres.is_there() else None
+        ),
         media=dataclasses.replace(media or MediaConfig(), plane=plane),
         hosting=hosting or HostingConfig(),
     )
