@@ -89,8 +89,6 @@ class Following:
             return _kept_elsewhere()
         if await self._relations.blocked(me.user, target):
             return Refused("not_permitted", f"You have blocked {target!r}; unblock them first.")
-        if await self._relations.blocked(target, me.user):
-            return nobody(request.user)
         now_us = self._around.wall_us()
         async with self._store.transaction() as connection:
             await accounts.ensure(connection, me.user, me.name, now_us)
@@ -172,6 +170,8 @@ class Following:
             if name is None:
                 return nobody(user)
             account = Account(user, name, 0)
+        if account.user != me.user and await self._relations.blocked(account.user, me.user):
+            return nobody(user)
         return await self._profile(request.id, me, account)
 
     async def _set_profile(self, session: Session, me: Member, request: wire.SetProfile) -> Answer:
@@ -204,8 +204,6 @@ class Following:
         relations, user = self._relations, account.user
         blocked = follows_them = follows_me = False
         if user != me.user:
-            if await relations.blocked(user, me.user):
-                return nobody(user)
             blocked = await relations.blocked(me.user, user)
             follows_them = await relations.follows(me.user, user)
             follows_me = await relations.follows(user, me.user)
@@ -242,6 +240,10 @@ class Following:
         user = named if account is None else account.user
         if user == me.user:
             return Refused("bad_value", f"{named!r} is you, and nobody can {verb} oneself; name another.")
+        theirs = await self._relations.blocked(user, me.user)
+        # Whom one has blocked oneself one knows of.
+        if theirs and not await self._relations.blocked(me.user, user):
+            return nobody(named)
         return user
 
     def _rated(self, kind: RateKind, me: Member) -> Refused | None:

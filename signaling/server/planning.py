@@ -189,6 +189,8 @@ class Planning:
             account = await account_named(self._store, host)
             if account is None or isinstance(account, Refused):
                 return account or nobody(host)
+            if await self._relations.are_strangers(me.user, account.user):
+                return nobody(host)
             host = account.user
         try:
             async with self._store.transaction() as connection:

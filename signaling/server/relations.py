@@ -67,7 +67,7 @@ class Relations:
 
     async def blocked(self, blocker: str, user: str) -> bool:
         """Whether `blocker` has blocked `user`."""
-        if await self._ask(lambda: self._own.blocked(blocker, user)):
+        if await self._ask_own(lambda: self._own.blocked(blocker, user)):
             return True
         return not self.is_own and await self._ask(lambda: self._graph.blocked(blocker, user))
 
@@ -105,7 +105,7 @@ class Relations:
         graph = self._graph
         if not candidates:
             return frozenset()
-        found = await self._ask(lambda: self._own.strangers_among(user, candidates))
+        found = await self._ask_own(lambda: self._own.strangers_among(user, candidates))
         if self.is_own:
             return found
         if isinstance(graph, BatchGraph):
@@ -159,6 +159,9 @@ class Relations:
         return frozenset(found)
 
     async def _ask(self, call: Callable[[], Awaitable[_Found]]) -> _Found:
+        """Ask whichever graph it is."""
+        if self.is_own:
+            return await self._ask_own(call)
         limit_ms = self._limits.graph_timeout_ms
         try:
             async with asyncio.timeout(limit_ms / _MS_S), self._calls:
@@ -174,8 +177,18 @@ class Relations:
                 )
             ) from None
         except Exception as error:
-            self._counts.graph_failures += 1
-            log.warning("the graph of people failed: %s: %s", type(error).__name__, error)
-            raise GraphError(
-                Refused("busy", "Who follows and blocks whom cannot be told now; try again.", _RETRY_MS)
-            ) from error
+            raise self._failed(error) from error
+
+    async def _ask_own(self, call: Callable[[], Awaitable[_Found]]) -> _Found:
+        """Ask the store's graph, which bounds its own work; a transaction is not to be cut off half-way."""
+        try:
+            return await call()
+        except Exception as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> GraphError:
+        self._counts.graph_failures += 1
+        log.warning("the graph of people failed: %s: %s", type(error).__name__, error)
+        return GraphError(
+            Refused("busy", "Who follows and blocks whom cannot be told now; try again soon.", _RETRY_MS)
+        )

@@ -109,7 +109,13 @@ def test_a_block_ends_following_and_hides_one_from_the_other() -> None:
         assert (seen.blocked, seen.follows, seen.followers) == (True, False, 0)
         nobody = (await bo.ask(wire.GetProfile, "no-such")).code
         assert (await bo.ask(wire.GetProfile, "ann")).code == nobody == ErrorCode.no_such_person
-        assert (await bo.ask(wire.Follow, "ann")).code == nobody
+        for kind in (wire.Follow, wire.Unfollow, wire.Block, wire.Unblock):
+            assert (await bo.ask(kind, "ann")).code == nobody
+        await ann.ask(wire.SetProfile, "", "ann_lee")
+        for kind in (wire.GetProfile, wire.Follow, wire.ListPlanned):
+            hidden, absent = await bo.ask(kind, "@ann_lee"), await bo.ask(kind, "@nobody")
+            assert hidden.code == absent.code == nobody
+            assert hidden.message.replace("@ann_lee", "@nobody") == absent.message
         assert (await ann.ask(wire.Follow, "bo")).code == ErrorCode.not_permitted
         assert isinstance(await ann.ask(wire.Unblock, "bo"), wire.Ok)
         assert isinstance(await bo.ask(wire.Follow, "ann"), wire.Ok)
