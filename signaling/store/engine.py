@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from signaling.store import postgres, sqlite
 from signaling.store.errors import StoreError
 from signaling.store.migrate import migrate
+from signaling.store.whole import begin
 
 # One commit is on the disk in about 4 ms: whoever stands behind a thousand would wait for seconds.
 IN_PROGRESS_MAX = 1_000
@@ -116,7 +117,7 @@ class Store:
                     )
                 self._holder = task
                 try:
-                    async with self._engine.begin() as connection:
+                    async with begin(self._engine) as connection:
                         yield connection
                 finally:
                     self._holder = None

@@ -100,6 +100,50 @@ def test_a_cancelled_task_rolls_back_and_others_go_on(store_url: str) -> None:
     within(store_url, story)
 
 
+def test_whenever_a_task_is_cancelled_the_database_is_free_at_once(store_url: str) -> None:
+    """At thirty places of a transaction: opening it, its statements, its end. None leaves a lock behind."""
+
+    async def story(store: Store) -> None:
+        async def work() -> None:
+            for number in range(1000):
+                async with store.transaction() as connection:
+                    for _ in range(3):
+                        await accounts.ensure(connection, f"user{number}", "A", 0)
+
+        for turns in range(0, 90, 3):
+            task = asyncio.create_task(work())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            async with asyncio.timeout(4):  # less than another program's lock is waited for
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+                await names(store)
+        assert store.in_progress == 0
+
+    within(store_url, story)
+
+
+def test_who_is_cancelled_twice_still_leaves_nothing_behind(store_url: str) -> None:
+    async def story(store: Store) -> None:
+        async def work() -> None:
+            async with store.transaction() as connection:
+                while True:
+                    await accounts.ensure(connection, "ann", "Ann", 0)
+
+        task = asyncio.create_task(work())
+        for _ in range(200):
+            await asyncio.sleep(0)
+        for _ in range(3):
+            task.cancel()
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await names(store) == []
+
+    within(store_url, story)
+
+
 def test_too_many_are_refused_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "IN_PROGRESS_MAX", 3)
 
