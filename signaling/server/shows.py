@@ -13,9 +13,10 @@ from signaling.server.directory import Directory
 from signaling.server.interests import Interests, Subscriber
 from signaling.server.relations import Relations
 
-__all__ = ["Encoded", "Shows"]
+__all__ = ["STRANGERS_KEPT", "Encoded", "Shows"]
 
-_STRANGERS_KEPT = 2_000
+STRANGERS_KEPT = 2_000
+"""Hosts of whom one subscriber is known to be no stranger, or to be one; with more it is asked anew."""
 
 Encoded = dict[object, bytes]
 """Bubbles that were encoded already: whoever gets the same bytes gets them from here."""
@@ -168,7 +169,7 @@ def _is_for(subscriber: Subscriber, state: SpaceState) -> bool:
 
 def _keep_strangers(subscriber: Subscriber, known: Mapping[str, bool]) -> None:
     """What was found out, unless a block has said otherwise meanwhile."""
-    if len(subscriber.strangers) + len(known) > _STRANGERS_KEPT:
+    if len(subscriber.strangers) + len(known) > STRANGERS_KEPT:
         subscriber.strangers.clear()
     for host, strange in known.items():
         subscriber.strangers.setdefault(host, strange)

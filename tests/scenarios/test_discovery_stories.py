@@ -189,6 +189,33 @@ def test_what_one_missed_is_told_at_the_next_coming(tmp_path: Path) -> None:
     tell(story, tmp_path, VIRTUAL)
 
 
+def test_plans_and_follows_outlive_the_server(tmp_path: Path) -> None:
+    kept: list[str] = []
+
+    async def before(venue: Venue) -> None:
+        async with await venue.enter("Hana") as hana, await venue.enter("Ada") as ada:
+            await ada.follow(hana.user)
+            plan = await hana.schedule("Tea at five", ahead(venue, 33))
+            await ada.remind(plan.space)
+            kept.extend((hana.token, ada.token, plan.space.hex()))
+
+    async def after(venue: Venue) -> None:
+        async with await venue.enter("", token=kept[0]) as hana, await venue.enter("", token=kept[1]) as ada:
+            (plan,) = await ada.planned()
+            assert (plan.space.hex(), plan.reminded, plan.reminders) == (kept[2], True, 1)
+            soon = await anext(hana.notices())
+            assert (soon.what, soon.space) == (0, plan.space)
+            await hana.cancel(plan.space)
+            cancelled = await anext(ada.notices())
+            assert (cancelled.what, cancelled.space) == (2, plan.space)
+            timeline = await ada.timeline()
+            await hana.open("Tea now")
+            await shows(timeline, lambda: [bubble.title for bubble in timeline.bubbles] == ["Tea now"])
+
+    tell(before, tmp_path, VIRTUAL)
+    tell(after, tmp_path, VIRTUAL)
+
+
 def test_a_host_needs_as_many_followers_as_the_operator_says(tmp_path: Path) -> None:
     async def story(venue: Venue) -> None:
         async with (

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from signaling.config import (
+    MIN_FOLLOWERS,
     SETTINGS,
     AuthConfig,
     ConfigError,
@@ -68,6 +69,16 @@ def test_who_may_host_is_asked_by_kind(tmp_path: Path) -> None:
     assert hosting.followers_needed("", development=True) == 0
     assert hosting.followers_needed("music", development=True) == 7
     assert HostingConfig(min_followers=3).followers_needed("", development=True) == 3
+
+
+def test_the_example_of_the_page_is_as_it_says(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "embedding-server.md").read_text("utf-8")
+    file = tmp_path / "spaces.toml"
+    file.write_text(page.split("```toml\n")[1].split("```")[0] + "[auth]\ndevelopment = true\n")
+    hosting = load_config(file).hosting
+    assert hosting.min_followers == MIN_FOLLOWERS
+    assert hosting.kinds["town_hall"].allow == ("mayor", "deputy")
+    assert hosting.followers_needed("town_hall", development=False) == 0
 
 
 def test_every_kind_of_value_is_read_from_the_environment() -> None:
