@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from signaling.server.authority import Authority, signing_key
 from signaling.server.happenings import Happening
+from signaling.server.people import PeopleGraph
 from signaling.server.server import Bind, Server
 from signaling.server.statistics import Statistics
 
-__all__ = ["Authority", "Bind", "Happening", "Server", "Statistics", "signing_key"]
+__all__ = ["Authority", "Bind", "Happening", "PeopleGraph", "Server", "Statistics", "signing_key"]
