@@ -118,6 +118,13 @@ def test_lifetimes_that_cannot_be(lifetime_us: int) -> None:
         assert shared(opened(), ONE, lifetime_us=good_us).links[ONE].expires_us == T0 + good_us
 
 
+def test_a_link_that_somebody_put_out_has_used_is_forgotten_with_them() -> None:
+    state = done(rules.join(shared(opened(), ONE, TWO), "bob", "Bob", T0, invite_digest=ONE)).state
+    outcome = done(rules.remove(state, "ann", "bob", T0, rules.RemoveHow.MAY_RETURN))
+    assert (list(outcome.state.links), outcome.state.invites) == ([TWO], {})
+    assert code(rules.join(outcome.state, "bob", "Bob", T0, invite_digest=ONE)) == "not_invited"
+
+
 def test_a_link_is_not_used_up_where_it_lets_nobody_in() -> None:
     full = shared(invited(opened(invites=1), "bob"), ONE)
     assert code(rules.join(full, "cat", "Cat", T0, invite_digest=ONE)) == "queue_full"
