@@ -129,3 +129,19 @@ def test_a_service_may_watch_over_one_after_the_other_and_over_several_connectio
         assert world.counts.errors_caught == 0
 
     tell(story)
+
+
+def test_a_service_acts_as_often_as_it_has_to_and_a_person_does_not() -> None:
+    async def story(world: World) -> None:
+        host, space = await world.host()
+        people = [f"u{number}" for number in range(24)]
+        for user in people:
+            await world.listener(user, space)
+        backend = await service(world, space)
+        answers = [await host.ask(wire.Invite, user) for user in people]
+        refused = [answer for answer in answers if isinstance(answer, wire.Error)]
+        assert {answer.code for answer in refused} == {ErrorCode.too_often}
+        for user in people:
+            assert isinstance(await backend.ask(wire.Invite, user), wire.Ok)
+
+    tell(story)
