@@ -33,7 +33,7 @@ def run(options: ConnectionOptions, *, once: bool, as_json: bool) -> int:
 
 async def _show(options: ConnectionOptions, once: bool, as_json: bool) -> int:
     async with await dial(options) as client:
-        timeline = await client.timeline()
+        timeline = await client.timeline(subscribe=not once)
         if once:
             _print(timeline.bubbles, as_json)
             return 0
@@ -91,7 +91,8 @@ class _Page:
         hint = Text("Ctrl-C ends.  Listen:  spaces join ID", "dim")
         if not bubbles:
             return Group(Text("Nobody you follow is on stage.", "dim"), hint)
-        return Group(view(bubbles, Console().width), Text(), hint)
+        width = self.screen.console.width if self.screen is not None else Console().width
+        return Group(view(bubbles, width), Text(), hint)
 
 
 def view(bubbles: tuple[Bubble, ...], width: int) -> RenderableType:

@@ -119,14 +119,27 @@ class Client(PeopleVerbs, FindingVerbs):
 
     # What one can do, beside the verbs on people and on finding Spaces
 
-    async def timeline(self) -> Timeline:
-        """The bubbles, kept up to date from now on until its `close()`. Asked again it is the same, anew."""
+    async def timeline(self, *, subscribe: bool = True) -> Timeline:
+        """The bubbles, kept up to date from now on until its `close()`. Asked again it is the same, anew.
+
+        Without `subscribe` they are those of this moment, and nothing follows.
+        """
         reception = self._reception
         timeline = reception.timeline
-        if timeline is None or timeline.over:
-            timeline = reception.timeline = Timeline(self._stop_timeline)
-        await self._get(wire.Timeline, wire.Bubbles, lambda reply: timeline.refresh(reply.bubbles))
-        return timeline
+        is_live = timeline is not None and not timeline.over
+        if timeline is None or not is_live:
+            timeline = Timeline(self._stop_timeline)
+        if subscribe:
+            reception.timeline = timeline
+        held = timeline
+        await self._get(
+            lambda number: wire.Timeline(number, subscribe or is_live),
+            wire.Bubbles,
+            lambda reply: held.refresh(reply.bubbles),
+        )
+        if not subscribe and not is_live:
+            held.finish()
+        return held
 
     async def open(
         self,

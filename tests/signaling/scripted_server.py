@@ -247,3 +247,55 @@ async def room(stage: Stage, **options: Any) -> Space:
     await stage.serve()
     client = await stage.connect(**options)
     return await client.join(SPACE)
+
+
+PATIENCE_MS = 120_000
+"""How long a server keeps a place whose people come back."""
+
+
+def keeping(*missed: Event, **fields: Any) -> Script:
+    """A server that keeps places for two minutes, and replays these events to who comes back."""
+
+    def script(session: Session, request: Request) -> Answer:
+        match request:
+            case Hello():
+                welcome = usual(session, request)
+                assert isinstance(welcome, wire.Welcome)
+                return wire.Welcome(
+                    request.id, "ada", "Ada", 900_000, "", {}, welcome.capabilities | {"resume": 1}
+                )
+            case Join():
+                return joined(request.id, resume_ms=PATIENCE_MS, **fields)
+            case wire.Resume():
+                role, seat = fields.get("role", 0), fields.get("seat")
+                session.tell(wire.Resumed(request.id, SPACE, request.serial, role, seat), *missed)
+                return None
+        return usual(session, request)
+
+    return script
+
+
+def answering_resume(*answers: Callable[[wire.Resume], Answer]) -> Script:
+    """The same, with these answers to one Resume after the other; the last one for all that follow."""
+    left = list(answers)
+    friendly = keeping()
+
+    def script(session: Session, request: Request) -> Answer:
+        if isinstance(request, wire.Resume):
+            return (left.pop(0) if len(left) > 1 else left[0])(request)
+        return friendly(session, request)
+
+    return script
+
+
+def lose(stage: Stage) -> None:
+    """The server's machine loses its power: nobody answers, and nobody says goodbye."""
+    transport, _ = stage.sockets.pop()
+    transport.close()
+
+
+async def until(is_so: Callable[[], object], limit_s: float = 300) -> None:
+    """In virtual time."""
+    async with asyncio.timeout(limit_s):
+        while not is_so():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.1)

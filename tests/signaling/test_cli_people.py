@@ -119,6 +119,7 @@ def test_what_does_not_exist_is_one_sentence(world: World) -> None:
 
 def test_the_timeline_as_it_is(world: World) -> None:
     said = world.spaces("timeline", "--once")
+    assert world.sent() == [wire.Timeline(1, False)]
     for part in (ID, "Tea", "Hana", "Whom you follow", "7", "tea"):
         assert part in said
     narrow = world.spaces("timeline", "--once", columns=40)

@@ -126,6 +126,22 @@ def test_the_frame_says_how_to_leave_until_it_is_over():
     assert "Ctrl-C" not in console.file.getvalue()
 
 
+def test_the_stage_shows_in_what_state_a_voice_is():
+    rows = (
+        StageSeat(0, "ada", "Ada", int(Role.HOST), False, absent=True),
+        StageSeat(1, "ben", "Ben", int(Role.CO_HOST), False, volume_pct=40),
+        StageSeat(2, "dan", "Dan", int(Role.SPEAKER), True, held=True),
+        StageSeat(3, "eve", "Eve", 9, False),
+    )
+    console = Console(file=io.StringIO(), width=100)
+    console.print(stage_table(space(*rows), Levels()))
+    shown = console.file.getvalue().splitlines()
+    for line, words in zip(
+        shown, ("host, away", "co-host, at 40 %", "speaker, held muted", "?"), strict=True
+    ):
+        assert line.rstrip().endswith(words)
+
+
 @pytest.mark.parametrize(("width", "lines"), [(100, 2), (40, 2)])
 def test_what_is_live_is_whole_on_every_terminal(width, lines):
     console = Console(file=io.StringIO(), width=width)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from array import array
 from collections.abc import Callable
-from itertools import islice
-from typing import Any
 
 import pytest
 
 from signaling.client import (
-    ConnectError,
     ConnectionClosed,
     ConnectionState,
     Reconnected,
@@ -20,14 +16,12 @@ from signaling.client import (
     Role,
     SpaceOver,
 )
-from signaling.client.returning import FIRST_PAUSE_S, LONGEST_PAUSE_S, come_back, pauses
 from signaling.protocol import CloseCode, ErrorCode
 from signaling.protocol import messages as wire
 from signaling.protocol.messages import (
     Audience,
     Closing,
     Error,
-    Event,
     Hello,
     Join,
     Joined,
@@ -41,56 +35,23 @@ from tests.signaling.scripted_server import (
     ADA,
     BUBBLE,
     HOST,
+    PATIENCE_MS,
     PLANNED,
     SPACE,
     Answer,
-    Script,
     Session,
     Stage,
+    answering_resume,
     joined,
+    keeping,
     kinds,
+    lose,
     take,
     tell,
-    usual,
+    until,
 )
 
 SILENT = array("f", bytes(3840))
-PATIENCE_MS = 120_000
-
-
-def keeping(*missed: Event, **fields: Any) -> Script:
-    """A server that keeps places for two minutes, and replays these events to who comes back."""
-
-    def script(session: Session, request: Request) -> Answer:
-        match request:
-            case Hello():
-                welcome = usual(session, request)
-                assert isinstance(welcome, wire.Welcome)
-                return wire.Welcome(
-                    request.id, "ada", "Ada", 900_000, "", {}, welcome.capabilities | {"resume": 1}
-                )
-            case Join():
-                return joined(request.id, resume_ms=PATIENCE_MS, **fields)
-            case Resume():
-                role, seat = fields.get("role", 0), fields.get("seat")
-                session.tell(Resumed(request.id, SPACE, request.serial, role, seat), *missed)
-                return None
-        return usual(session, request)
-
-    return script
-
-
-def answering_resume(*answers: Callable[[Resume], Answer]) -> Script:
-    """The same, with these answers to one Resume after the other; the last one for all that follow."""
-    left = list(answers)
-    friendly = keeping()
-
-    def script(session: Session, request: Request) -> Answer:
-        if isinstance(request, Resume):
-            return (left.pop(0) if len(left) > 1 else left[0])(request)
-        return friendly(session, request)
-
-    return script
 
 
 def refused(code: int, retry_after_ms: int = 0) -> Callable[[Resume], Answer]:
@@ -99,19 +60,6 @@ def refused(code: int, retry_after_ms: int = 0) -> Callable[[Resume], Answer]:
 
 def anew(request: Resume) -> Joined:
     return joined(request.id, serial=40, audience=9, resume_ms=PATIENCE_MS)
-
-
-def lose(stage: Stage) -> None:
-    """The server's machine loses its power: nobody answers, and nobody says goodbye."""
-    transport, _ = stage.sockets.pop()
-    transport.close()
-
-
-async def until(is_so: Callable[[], object], limit_s: float = 300) -> None:
-    """In virtual time."""
-    async with asyncio.timeout(limit_s):
-        while not is_so():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.1)
 
 
 def test_a_path_that_was_lost_is_found_again() -> None:
@@ -358,57 +306,6 @@ def test_a_connection_that_is_lost_again_on_the_way_back() -> None:
     tell(story)
 
 
-def test_it_is_given_up_when_the_place_is_gone() -> None:
-    async def story(stage: Stage) -> None:
-        await stage.serve(keeping())
-        client = await stage.connect()
-        space = await client.join(SPACE)
-        timeline = await client.timeline()
-        await anext(timeline)
-        lose(stage)
-        assert kinds(await take(space.events(), 1)) == ["Reconnecting"]
-        began = stage.loop.time()
-        ending = await client.wait_closed()
-        assert 100 < stage.loop.time() - began <= PATIENCE_MS / 1000
-        assert (ending.code, "120 s" in ending.message) == ("idle_timeout", True)
-        for iterator in (space.events(), space.listen(), timeline, client.notices()):
-            with pytest.raises(ConnectionClosed) as caught:
-                async for _ in iterator:
-                    pass
-            assert caught.value.message == ending.message
-        for verb in (space.ask(), client.live(), client.join(SPACE)):
-            with pytest.raises(ConnectionClosed):
-                await verb
-        assert space.over == "closed"
-
-    tell(story)
-
-
-@pytest.mark.parametrize(
-    ("code", "number"),
-    [
-        ("removed", CloseCode.removed),
-        ("replaced", CloseCode.replaced),
-        ("protocol_error", CloseCode.protocol_error),
-        ("token_expired", CloseCode.token_expired),
-        ("done", CloseCode.done),
-    ],
-)
-def test_where_the_server_says_no_it_is_left_at_that(code: str, number: int) -> None:
-    async def story(stage: Stage) -> None:
-        await stage.serve(keeping())
-        client = await stage.connect()
-        space = await client.join(SPACE)
-        stage.session.handle.close(number)
-        assert (await client.wait_closed()).code == code
-        with pytest.raises(ConnectionClosed):
-            await anext(space.events())
-        await asyncio.sleep(60)
-        assert len(stage.sessions) == 1
-
-    tell(story)
-
-
 def test_with_a_fresh_token_an_expired_one_is_no_end() -> None:
     tokens = iter(["first", "second"])
 
@@ -421,18 +318,6 @@ def test_with_a_fresh_token_an_expired_one_is_no_end() -> None:
         hello = stage.session.requests[0]
         assert isinstance(hello, Hello)
         assert hello.token == "second"  # noqa: S105 - no secret
-
-    tell(story)
-
-
-def test_who_does_not_want_it_is_told_at_once() -> None:
-    async def story(stage: Stage) -> None:
-        await stage.serve(keeping())
-        client = await stage.connect(resume=False)
-        space = await client.join(SPACE)
-        stage.session.handle.close(CloseCode.overloaded)
-        assert (await client.wait_closed()).code == "overloaded"
-        assert space.over == "closed"
 
     tell(story)
 
@@ -504,64 +389,3 @@ def test_a_notice_right_behind_welcome_is_not_missed() -> None:
         assert await take(client.notices(), 1) == [notice]
 
     tell(story)
-
-
-def test_closing_in_between_ends_everything_at_once() -> None:
-    async def story(stage: Stage) -> None:
-        await stage.serve(keeping())
-        client = await stage.connect()
-        space = await client.join(SPACE)
-        lose(stage)
-        await until(lambda: client.stats.attempts == 2)
-        began = stage.loop.time()
-        await client.close()
-        assert stage.loop.time() - began < 5
-        assert space.over == "left"
-        assert kinds([event async for event in space.events()]) == ["Reconnecting"]
-        assert client.closed is not None
-
-    tell(story)
-
-
-def test_a_callback_that_fails_keeps_nobody_from_coming_back() -> None:
-    def fail(state: ConnectionState) -> None:
-        raise ZeroDivisionError
-
-    async def story(stage: Stage) -> None:
-        await stage.serve(keeping())
-        client = await stage.connect()
-        client.on_connection = fail
-        await client.join(SPACE)
-        stage.session.handle.close(CloseCode.overloaded)
-        await until(lambda: client.stats.returns == 1)
-
-    tell(story)
-
-
-def test_another_server_in_the_same_place_is_not_trusted() -> None:
-    """What another attempt cannot change is not tried again."""
-
-    async def attempt() -> None:
-        attempts.append(1)
-        raise ConnectError("pin_mismatch", "another certificate")
-
-    attempts: list[int] = []
-
-    async def story(stage: Stage) -> None:
-        loss = ConnectionClosed("idle_timeout", "")
-        with pytest.raises(ConnectionClosed, match="another certificate") as caught:
-            await come_back(attempt, loss, patience_ms=60_000, clock=stage.clock, dice=random.Random(1))
-        assert (caught.value.code, len(attempts)) == ("idle_timeout", 1)
-
-    tell(story)
-
-
-def test_pauses_grow_to_a_bound_and_differ_from_client_to_client() -> None:
-    taken = [list(islice(pauses(random.Random(seed), 1_000), 9)) for seed in range(50)]
-    assert taken[3] == list(islice(pauses(random.Random(3), 1_000), 9))
-    assert len({first for first, *_ in taken}) == 50
-    for first, *later in taken:
-        assert 1 <= first <= 2
-        longest = [2, 4, 8, 16, 30, 30, 30, 30]
-        assert all(most / 2 <= pause <= most for pause, most in zip(later, longest, strict=True))
-    assert (FIRST_PAUSE_S, LONGEST_PAUSE_S) == (1, 30)

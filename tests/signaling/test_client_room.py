@@ -252,6 +252,22 @@ def test_a_timeline_that_is_closed_ends_and_can_be_had_again() -> None:
     tell(story)
 
 
+def test_a_timeline_of_this_moment_only() -> None:
+    async def story(stage: Stage) -> None:
+        await stage.serve()
+        client = await stage.connect()
+        once = await client.timeline(subscribe=False)
+        assert stage.session.requests[-1] == wire.Timeline(2, False)
+        assert (once.bubbles, once.over) == ((BUBBLE,), True)
+        assert [each async for each in once] == []
+        live = await client.timeline()
+        assert await client.timeline(subscribe=False) is live
+        assert stage.session.requests[-1] == wire.Timeline(4, True)
+        assert not live.over
+
+    tell(story)
+
+
 def test_bubbles_and_notices_are_no_events_of_the_space_one_is_in() -> None:
     async def story(stage: Stage) -> None:
         space = await room(stage)
