@@ -43,10 +43,20 @@ def test_a_long_history_is_walked_without_recursion() -> None:
     first = newest = Roster()
     for number in range(20_000):
         newest = newest.with_person(f"u{number}", "x")
+    assert list(first) == []
+    assert len(list(newest)) == len(newest) == 20_000
     assert len(first) == 0
-    assert len(newest) == 20_000
     del newest
-    assert len(first) == 0
+    assert list(first) == []
+
+
+def test_counting_an_older_version_leaves_the_table_with_the_newest() -> None:
+    """Every act compares how many were inside before and after it: that must not undo and redo the change."""
+    before = Roster().with_person("a", "A")
+    after = before.with_person("b", "B")
+    assert (len(before), len(after)) == (1, 2)
+    assert after._table is not None
+    assert before._table is None
 
 
 def test_it_is_no_key_and_compares_only_with_its_kind() -> None:
