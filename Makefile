@@ -66,6 +66,7 @@ bench: install
 	$(BIN)/python -m pytest bench --benchmark-only
 	$(BIN)/python -m bench.room
 	$(BIN)/python -m bench.join
+	$(BIN)/python -m bench.control
 
 # About half an hour. On a machine that does nothing else: one core is the server's, another the load's.
 bench-capacity: install
