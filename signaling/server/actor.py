@@ -332,5 +332,10 @@ class SpaceActor:
     def _push(self, now_us: int) -> None:
         if self.is_over:
             return
-        due_us = self.hall.push(now_us, self.state)
+        try:
+            due_us = self.hall.push(now_us, self.state)
+        except Exception:  # also called where no job's error boundary is
+            self.counts.errors_caught += 1
+            log.exception("events of Space %s could not be told", self.space.hex())
+            due_us = None
         self._around.alarms.set(("push", self.space), due_us, self._push)

@@ -11,6 +11,7 @@ from signaling.protocol import CloseCode, ErrorCode
 from signaling.protocol import messages as wire
 from signaling.rules import AskClosed, Asked, Banned, Effect, Ended, Opened, PlaceGone, SeatAdded, State
 from signaling.server import actor as actor_module
+from signaling.server import herald as herald_module
 from signaling.server.actor import SpaceActor
 from signaling.store import StoreError
 from tests.signaling.server_world import World
@@ -407,5 +408,27 @@ def test_an_observer_is_told_what_has_become_so_and_may_fail() -> None:
         await world.listener("ann", space)
         assert watcher.saw == [(space, 1), (space, 2)]
         assert world.counts.errors_caught == 2
+
+    tell(story)
+
+
+def test_an_event_that_cannot_be_told_costs_that_event_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> list[wire.StageSeat]:
+        raise LookupError("a bug")
+
+    async def story(world: World) -> None:
+        host, space = await world.host()
+        ann = await world.listener("ann", space)
+        await world.pass_time(0.2)
+        with monkeypatch.context() as patched:
+            patched.setattr(herald_module, "stage_rows", broken)
+            assert isinstance(await host.ask(wire.Mute), wire.Ok)
+            await world.pass_time(0.2)
+        assert world.counts.errors_caught == 1
+        ann.peer.take()
+        last = world.halls[space].herald.serial
+        assert isinstance(await host.ask(wire.Unmute), wire.Ok)
+        await world.pass_time(0.2)
+        assert [event.serial for event in ann.peer.take(wire.Stage)] == [last + 1], "no number was used up"
 
     tell(story)
