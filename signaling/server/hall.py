@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from signaling import rules
@@ -224,7 +224,7 @@ class Hall:
                 pass
 
     def _end(self, reason: str) -> None:
-        everybody = list(self._everybody())
+        everybody = self._everybody()
         data = self.herald.number(lambda serial: wire.Ended(serial, reason))
         for user, session in self._members.items():
             self._whereabouts.left(user, session)
@@ -244,15 +244,14 @@ class Hall:
                 session.send(message)
 
     def _send(self, data: bytes, events: int) -> None:
-        # A copy: whoever is too slow is closed while we send.
-        everybody = list(self._everybody())
+        everybody = self._everybody()
         self._counts.events += events * len(everybody)
         for session in everybody:
             session.send_bytes(data)
 
-    def _everybody(self) -> Iterator[Session]:
-        yield from self._members.values()
-        yield from self._overseers.values()
+    def _everybody(self) -> list[Session]:
+        """A copy: whoever is too slow is closed while we send."""
+        return [*self._members.values(), *self._overseers.values()]
 
     def _failed(self, what: str, error: SpacecoreError) -> None:
         self._counts.media_failures += 1
