@@ -32,7 +32,11 @@ def follow(
     json: Json = False,
 ) -> None:
     """Follow people: Spaces in which they are on stage are in your timeline. Or list whom you follow."""
-    if users and not followers:
+    if users and followers:
+        raise typer.BadParameter(
+            "it lists, and USER says whom to follow: leave one out", param_hint="--followers"
+        )
+    if users:
         chosen = users
         launch("follow", lambda it: it.run(reach(), "follow", chosen), "people")
     which = "followers" if followers else "following"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -20,8 +18,7 @@ from signaling import tokens
 from signaling.cli.act_commands import VERBS
 from signaling.cli.commands import app
 from signaling.cli.connecting import ConnectionOptions, development_fingerprint
-from signaling.cli.failures import Failure, Misuse
-from signaling.cli.running import Interrupted, guarded, run_loop, sentence_of, together
+from signaling.cli.failures import Failure
 from signaling.cli.sound.samples import frames_of
 from signaling.cli.sound.sinks import open_recording
 from signaling.client import RequestRefused
@@ -150,6 +147,7 @@ def test_without_the_extra_one_sentence_says_which_to_install():
         ["schedule"],
         ["schedule", "create"],
         ["unfollow"],
+        ["follow", "bo", "--followers"],
         ["act"],
         ["act", "sing", "00"],
         ["act", "mute", "00"],
@@ -373,62 +371,3 @@ def test_tokens_that_nobody_would_take(key, tmp_path):
     (tmp_path / "words.pem").write_text("words")
     refused(1, "key_unreadable", "token", "ada", "--key", tmp_path / "words.pem")
     refused(1, "key_unreadable", "token", "ada", "--key", tmp_path)
-
-
-# How commands end
-
-
-def test_what_is_not_foreseen_is_one_sentence_too(capsys, monkeypatch):
-    def fail():
-        raise ZeroDivisionError("division by zero")
-
-    assert guarded("live", fail) == 1
-    said = capsys.readouterr().err
-    assert SENTENCE.match(said.strip())
-    assert "SPACES_TRACEBACK=1" in said
-    monkeypatch.setenv("SPACES_TRACEBACK", "1")
-    assert guarded("live", fail) == 1
-    assert "Traceback" in capsys.readouterr().err
-
-
-def test_exit_statuses_of_errors():
-    assert sentence_of(Failure("a", "it failed", "do this")) == ("it failed; do this [a]", 1)
-    assert sentence_of(Misuse("a", "it is wrong")) == ("it is wrong [a]", 2)
-    assert sentence_of(Failure("a", "Is it there?", "Look.")) == ("Is it there? Look. [a]", 1)
-    assert sentence_of(ModuleNotFoundError("no", name="msgspec"))[1] == 1
-    assert guarded("demo", lambda: (_ for _ in ()).throw(Interrupted())) == 130
-    assert guarded("demo", lambda: (_ for _ in ()).throw(KeyboardInterrupt())) == 130
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_cancels_and_cleaning_up_comes_first(number):
-    steps = []
-
-    async def work():
-        asyncio.get_running_loop().call_soon(os.kill, os.getpid(), number)
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await asyncio.sleep(0)
-            steps.append("clean")
-        return 0
-
-    with pytest.raises(Interrupted):
-        run_loop(work())
-    assert steps == ["clean"]
-
-
-def test_the_first_error_of_several_tasks_is_raised_as_it_was():
-    async def fail():
-        raise Failure("first", "gone")
-
-    async def wait():
-        await asyncio.Event().wait()
-
-    with pytest.raises(Failure, match="gone"):
-        asyncio.run(together(wait(), fail()))
-
-
-def test_paths_are_not_the_places_of_this_machine():
-    text = "".join(path.read_text("utf-8") for path in ROOT.glob("signaling/cli/**/*.py"))
-    assert "/tmp/" not in text

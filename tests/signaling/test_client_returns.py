@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from signaling.client import (
+    Bubble,
     Client,
     ConnectionClosed,
     PostAdded,
@@ -18,8 +20,10 @@ from signaling.client import (
     Role,
     Space,
     SpaceEvent,
+    Timeline,
 )
 from tests.scenarios.venue import VIRTUAL, Ear, Venue, likeness, on_both_planes, say, tell
+from tests.scenarios.venue import venue as another_venue
 from tests.signals import frames, voice
 
 pytestmark = pytest.mark.scenario
@@ -218,6 +222,78 @@ def test_the_same_person_elsewhere_is_not_thrown_out_again(tmp_path: Path) -> No
                 with pytest.raises(ConnectionClosed):
                     await space.ask()
                 await other.ask()
+
+    tell(story, tmp_path, VIRTUAL)
+
+
+def test_a_server_that_was_killed_is_found_again_when_it_is_back(tmp_path: Path) -> None:
+    """What it had not said goodbye to is over; who one is and whom one follows is not."""
+
+    async def story(venue: Venue) -> None:
+        network = venue.network
+        assert network is not None
+        async with await venue.enter("Hana") as hana, await venue.enter("Ada") as ada:
+            await ada.follow(hana.user)
+            timeline = await ada.timeline()
+            talk = await hana.open("Before")
+            space = await ada.join(talk.id)
+            await until(lambda: len(timeline.bubbles) == 1)
+            cut(venue, 1)
+            cut(venue, 2)
+            await venue.server.stop()  # of which nobody hears
+            await until(lambda: not ada.is_connected and not hana.is_connected)
+            assert (space.over, talk.over) == (None, None)
+            me = ada.user
+            async with another_venue(tmp_path, network):
+                heal(venue, 1)
+                heal(venue, 2)
+                await until(lambda: ada.is_connected and hana.is_connected)
+                await until(lambda: space.over == "ended" and talk.over == "ended")
+                assert ada.user == me
+                assert await anext(timeline) == ()
+                again = await hana.open("After")
+                assert [row.title for row in await until_shown(timeline)] == ["After"]
+                assert (await ada.join(again.id)).title == "After"
+                await ada.close()
+                await hana.close()
+
+    tell(story, tmp_path, VIRTUAL)
+
+
+async def until_shown(timeline: Timeline) -> tuple[Bubble, ...]:
+    """The bubbles, as soon as there are some."""
+    async with asyncio.timeout(60):
+        async for bubbles in timeline:
+            if bubbles:
+                break
+    return timeline.bubbles
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_is_cut_and_when_one_knows_in_the_end_what_is_so(seed: int, tmp_path: Path) -> None:
+    """To repeat one: pytest tests/signaling/test_client_returns.py -k 'whatever and SEED'."""
+    dice = random.Random(seed)
+
+    async def story(venue: Venue) -> None:
+        async with await venue.enter("Hana") as hana, await venue.enter("Ada") as ada:
+            talk = await hana.open("Title 0")
+            space = await ada.join(talk.id)
+            written: list[str] = []
+            for n in range(6):
+                await asyncio.sleep(dice.uniform(0, 3))
+                cut(venue, 2)
+                for _ in range(dice.randrange(4)):
+                    written.append(f"Word {len(written)}")
+                    await talk.post(written[-1])
+                    await asyncio.sleep(dice.uniform(0, 4))
+                await talk.change(title=f"Title {n + 1}")
+                await asyncio.sleep(dice.uniform(0, 60))
+                heal(venue, 2)
+                await asyncio.sleep(dice.uniform(35, 50))  # longer than the longest pause between attempts
+            await until(lambda: ada.is_connected and space.serial == talk.serial)
+            assert (space.title, space.stage, space.over) == (talk.title, talk.stage, None)
+            assert [row.text for row in space.recent_posts] == written
+            assert ada.stats.losses == ada.stats.returns > 0
 
     tell(story, tmp_path, VIRTUAL)
 
