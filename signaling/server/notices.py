@@ -92,6 +92,14 @@ class Notices:
             self._arrived.pop(session.member.user, None)
 
     async def _tell_reminded(self, effect: Tell) -> None:
+        """Tell those who are here; the others, and all if it fails, are told when they come."""
+        try:
+            await self._tell_all_reminded(effect)
+        except (StoreError, GraphError) as error:
+            self._around.counts.notices_failed += 1
+            log.warning("of %s people are told when they come: %s", effect.plan.space.hex(), error)
+
+    async def _tell_all_reminded(self, effect: Tell) -> None:
         """Page by page: only those who are here cost more than a row that is read."""
         plan, after = effect.plan, ""
         notice = _notice(effect.news, plan)
@@ -99,10 +107,7 @@ class Notices:
             async with self._store.transaction() as connection:
                 page, after = await plans.reminded(connection, plan.space, after)
             here = self._presence.among(person.user for person in page)
-            try:
-                hidden = await self._relations.strangers_among(plan.host, here)
-            except GraphError:
-                return  # they are told when they come again
+            hidden = await self._relations.strangers_among(plan.host, here)
             told = [user for user in here if user not in hidden and self._presence.tell(user, notice)]
             self._around.counts.notices += len(told)
             if told:
@@ -118,16 +123,14 @@ class Notices:
                 users = list(self._arrived)[:_ARRIVALS_AT_ONCE]
                 for user in users:
                     del self._arrived[user]
-                await self._tell_missed(users)
+                try:
+                    await self._tell_missed(users)
+                except (StoreError, GraphError) as error:
+                    self._around.counts.notices_failed += len(users)
+                    log.warning("who came is told of missed notices at their next coming: %s", error)
                 await asyncio.sleep(0)
-        except (StoreError, GraphError) as error:
-            self._around.counts.notices_failed += 1
-            log.warning("who came is told of missed notices at their next coming: %s", error)
         finally:
             self._is_looking = False
-            if self._arrived:
-                self._is_looking = True
-                self._around.spawn(self._look_up())
 
     async def _tell_missed(self, users: Sequence[str]) -> None:
         missed: dict[str, list[StoredSpace]] = {}

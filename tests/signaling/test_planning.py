@@ -382,7 +382,7 @@ def test_a_graph_that_fails_stops_no_plan() -> None:
         assert (await bo.ask(wire.Remind, plan.space)).code == ErrorCode.busy
         assert isinstance(await ann.ask(wire.Cancel, plan.space), wire.Ok), "its host needs no graph"
         await town.settle()
-        assert told(bo) == []
+        assert (told(bo), town.counts.notices_failed) == ([], 1)
         graph.fails = None
         await bo.hang_up()
         again = await town.known("bo")
