@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import os
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,7 +38,7 @@ from signaling.server.whereabouts import Whereabouts
 from signaling.store import Store
 from spacecore import Space
 
-__all__ = ["ControlWorld", "Cost", "Sink", "WrongAnswerError"]
+__all__ = ["ControlWorld", "Cost", "Sink", "WrongAnswerError", "messages_in"]
 
 _SECOND_US = 1_000_000
 _NS_US = 1_000
@@ -104,6 +104,12 @@ class MeteredHall(Hall):
         return due_us
 
 
+def messages_in(chunks: Iterable[bytes]) -> list[Any]:
+    """What a client reads in these; a chunk may hold several messages."""
+    framer = Framer()
+    return [decode_from_server(body) for data in chunks for body in framer.feed(data)]
+
+
 class Sink:
     """Stands where a connection would; keeps what it is sent."""
 
@@ -126,11 +132,6 @@ class Sink:
 
     def close(self, code: int, reason: str) -> None:
         self.closed = f"{code}: {reason}"
-
-    def messages(self, since: int = 0) -> list[Any]:
-        """What came in, decoded, from one chunk on."""
-        framer = Framer()
-        return [decode_from_server(body) for data in self.chunks[since:] for body in framer.feed(data)]
 
 
 class Caller:
@@ -163,7 +164,7 @@ class Caller:
         whole_ns = time.process_time_ns() - began_ns
         store_ns, push_ns = meter.store_ns - store_ns, meter.push_ns - push_ns
         sink.answered = None
-        answers = [message for message in sink.messages(since) if isinstance(message, wire.Reply)]
+        answers = [message for message in messages_in(sink.chunks[since:]) if isinstance(message, wire.Reply)]
         if len(answers) != 1 or isinstance(answers[0], wire.Error) or sink.closed:
             raise WrongAnswerError(f"{self.user}: {kind.__name__} was answered {answers} {sink.closed}")
         return answers[0], Cost((whole_ns - push_ns) / _NS_US, store_ns / _NS_US)
