@@ -58,7 +58,7 @@ class Counted:
 
 
 class Room:
-    """One Space with `people` inside, five of them on stage, and followers of one of them outside."""
+    """One Space with `people` inside, some of them on stage, and followers outside who watch timelines."""
 
     def __init__(self, world: ControlWorld, people: int, followers: int, repeats: int) -> None:
         self._world = world
@@ -124,18 +124,13 @@ class Room:
     # What is measured
 
     async def _join(self) -> Cost:
-        """Somebody comes whom nobody has met before; one leaves first, so that the room stays as large."""
-        world = self._world
-        last = self._inside.pop()
-        await last.ask(wire.Leave)
+        """Somebody comes whom nobody has met before, and leaves again, so that the room stays as large."""
         self._came += 1
-        [guest] = await world.known(f"newcomer-{self._came:05}")
+        [guest] = await self._world.known(f"newcomer-{self._came:05}")
         _, cost = await guest.ask(wire.Join, self._space)
         await guest.ask(wire.Leave)
-        await world.gone(guest)
-        await last.ask(wire.Join, self._space)
-        self._inside.append(last)
-        await world.advance(10_000)
+        await self._world.gone(guest)
+        await self._world.advance(10_000)
         return cost
 
     async def _cycle(self) -> Cost:
@@ -257,8 +252,8 @@ def _chosen(arguments: Sequence[str] | None) -> argparse.Namespace:
     default = ",".join(map(str, PEOPLE))
     parser.add_argument("--people", default=default, help=f"sizes of the room, with commas ({default})")
     parser.add_argument("--followers", type=int, default=100, help="who watch their timeline (100)")
-    parser.add_argument("--rounds", type=int, default=9, help="rounds after one to warm up (9)")
-    parser.add_argument("--repeats", type=int, default=50, help="how often each act is done in a round (50)")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds after one to warm up (7)")
+    parser.add_argument("--repeats", type=int, default=25, help="how often each act is done in a round (25)")
     chosen = parser.parse_args(arguments)
     try:
         chosen.people = [int(part) for part in chosen.people.split(",")]
