@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections import deque
@@ -69,6 +70,7 @@ class Reception:
         """Connections that were left for others."""
         self._dice = dice
         self._resume = resume
+        self._held: Space | None = None  # the Space one was in when the connection was lost
 
     @property
     def space(self) -> Space | None:
@@ -157,6 +159,7 @@ class Reception:
             self.finish(connection.error)
             return
         self.stats.losses += 1
+        self._held = self.space
         self.line.down()
         self._tell(Reconnecting(loss.code, patience_ms))
         if self.space is not None:
@@ -199,6 +202,8 @@ class Reception:
             if self.space is not None:
                 await self._resume_space(self.space)
             else:
+                if self._held is not None and self._held.over == "left":
+                    await self._leave_after_all(self._held)
                 self._tell(Reconnected(replayed=False))
             if self.timeline is not None and not self.timeline.over:
                 await self.line.connection.request(wire.Timeline, wire.Bubbles, self._on_bubbles)
@@ -232,6 +237,13 @@ class Reception:
                 raise
             self._tell(Reconnected(replayed=False))
             space.on_shut(error.code)
+
+    async def _leave_after_all(self, space: Space) -> None:
+        """One left while the connection was lost; a kept place would keep the Space of a host alive."""
+        with contextlib.suppress(RequestRefused):  # it is not kept any more
+            await self._to_its_server(lambda there: there.resume(space.id, space.serial, lambda reply: None))
+            await self.line.connection.request(wire.Leave, Ok)
+        self._held = None
 
     async def _to_its_server(self, ask: Callable[[Connection], Awaitable[object]]) -> None:
         """Ask, and ask again where the Space is by now."""

@@ -15,6 +15,7 @@ from signaling.client import (
 )
 from signaling.client.returning import FIRST_PAUSE_S, LONGEST_PAUSE_S, come_back, pauses
 from signaling.protocol import CloseCode
+from signaling.protocol.messages import Hello, Leave, Resume
 from tests.signaling.scripted_server import (
     PATIENCE_MS,
     SPACE,
@@ -87,6 +88,23 @@ def test_who_does_not_want_it_is_told_at_once() -> None:
         stage.session.handle.close(CloseCode.overloaded)
         assert (await client.wait_closed()).code == "overloaded"
         assert space.over == "closed"
+
+    tell(story)
+
+
+def test_who_leaves_in_between_leaves_no_place_behind() -> None:
+    async def story(stage: Stage) -> None:
+        await stage.serve(keeping())
+        client = await stage.connect()
+        space = await client.join(SPACE)
+        lose(stage)
+        await until(lambda: not client.is_connected)
+        leaving = asyncio.ensure_future(space.leave())
+        await asyncio.sleep(1)
+        await stage.serve(keeping())
+        await leaving
+        assert stage.session.kinds() == [Hello, Resume, Leave, Leave]
+        assert (space.over, client.space, client.is_connected) == ("left", None, True)
 
     tell(story)
 
