@@ -105,7 +105,7 @@ def test_planning_a_space_and_starting_it(tmp_path, start, place):
     assert "ended" in said("peek", planned, *ben)
     other = json.loads(said("schedule", "create", "Evening", "--in", "2d", "--json", *ada))["space"]
     assert said("schedule", "cancel", other, *ada) == "It is cancelled.\n"
-    refused("no_such_space", "schedule", "move", other, "--in", "1d", *ada)
+    refused("not_planned", "schedule", "move", other, "--in", "1d", *ada)
     refused("bad_time", "schedule", "create", "Too far", "--in", "31d", *ada)
     waiting.end()
 
