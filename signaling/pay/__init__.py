@@ -1,0 +1,53 @@
+"""Money through a payment provider: the interface here, the providers in modules of their own."""
+
+from __future__ import annotations
+
+from signaling.pay.provider import (
+    WEBHOOK_TOLERANCE_S,
+    AccountState,
+    Charge,
+    ChargeChanged,
+    ChargeResult,
+    ChargeState,
+    Dispute,
+    DisputeState,
+    EventSubject,
+    MoveState,
+    PayoutAccount,
+    Provider,
+    ProviderError,
+    ProviderEvent,
+    ProviderUnknown,
+    RefundChanged,
+    RefundOrder,
+    RefundResult,
+    Transfer,
+    TransferChanged,
+    TransferResult,
+    WebhookRefused,
+)
+
+__all__ = [
+    "WEBHOOK_TOLERANCE_S",
+    "AccountState",
+    "Charge",
+    "ChargeChanged",
+    "ChargeResult",
+    "ChargeState",
+    "Dispute",
+    "DisputeState",
+    "EventSubject",
+    "MoveState",
+    "PayoutAccount",
+    "Provider",
+    "ProviderError",
+    "ProviderEvent",
+    "ProviderUnknown",
+    "RefundChanged",
+    "RefundOrder",
+    "RefundResult",
+    "Transfer",
+    "TransferChanged",
+    "TransferResult",
+    "WebhookRefused",
+]
