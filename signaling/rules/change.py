@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, TypeVar
@@ -60,18 +60,21 @@ class Change:
         `effect` says how to tell who is inside (Left if it is None); there is nobody to tell where the
         connection is lost.
         """
-        if user in self.state.on_stage:
-            self.free_seat(user)
-        if user in self.state.asks:
-            self.close_ask(user, why)
-        if user in self.state.invites:
-            self.close_invite(user, why)
         if user in self.state.absent:
-            self.set(absent=_without(self.state.absent, user))
-            self.add(fx.AbsenceOver(user, why))
+            self.end_absences([user], why)
         else:
+            self._give_up_places(user, why)
             self.set(roster=self.state.roster.without(user))
             self.add(fx.Left(user) if effect is None else effect)
+
+    def end_absences(self, users: Iterable[str], why: str) -> None:
+        """Nothing is kept any more for these, who are absent. All at once: a thousand may lapse together."""
+        absent = dict(self.state.absent)
+        for user in users:
+            self._give_up_places(user, why)
+            self.add(fx.AbsenceOver(user, why))
+            del absent[user]
+        self.set(absent=absent)
 
     def lose(self, user: str, until_us: int, now_us: int) -> None:
         """The connection and the stream of `user` are gone; what they were is kept."""
@@ -236,6 +239,14 @@ class Change:
         if before.pins != after.pins:
             self.add(fx.PinsChanged(after.pins))
         return Outcome(after, tuple(self._effects))
+
+    def _give_up_places(self, user: str, why: str) -> None:
+        if user in self.state.on_stage:
+            self.free_seat(user)
+        if user in self.state.asks:
+            self.close_ask(user, why)
+        if user in self.state.invites:
+            self.close_invite(user, why)
 
     def _free_number(self) -> int:
         """The lowest seat number that is free and did not become free just now.

@@ -26,9 +26,13 @@ def on_time(state: SpaceState, now_us: int) -> Outcome:
             change.make_host(stand_in, Role.CO_HOST, "absent")
         elif now_us >= host.since_us + limits.host_grace_us + limits.host_timeout_us:
             return change.end("host_lost", now_us, State.TIMED_OUT)
-    for user, away in state.absent.items():
-        if user != change.state.host and now_us >= away.since_us + limits.resume_us:
-            change.go(user, "left")
+    lapsed = [
+        user
+        for user, away in state.absent.items()
+        if user != change.state.host and now_us >= away.since_us + limits.resume_us
+    ]
+    if lapsed:
+        change.end_absences(lapsed, "left")
     for user, invitation in state.invites.items():
         if user in change.state.invites and now_us >= invitation.expires_us:
             change.close_invite(user, "lapsed")
