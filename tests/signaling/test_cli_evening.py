@@ -30,6 +30,8 @@ def place(tmp_path_factory):
         extra = ["--service"] if who == "backend" else ["--name", who.title()]
         (folder / f"{who}.token").write_text(said("token", who, *extra, *where[2:]))
         known[who] = [*where, "--token-file", str(folder / f"{who}.token")]
+    for who in PEOPLE:
+        said("profile", *known[who])  # who was never here cannot be followed
     yield known
     command.child.kill()
     command.child.communicate()
