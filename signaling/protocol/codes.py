@@ -56,6 +56,25 @@ class ErrorCode(enum.IntEnum):
     too_many_follows = 41
     already_on_stage = 42
     too_many_subscribers = 43
+    ticket_required = 44
+    no_such_ticket = 45
+    no_such_hold = 46
+    hold_lapsed = 47
+    sold_out = 48
+    has_ticket = 49
+    hold_open = 50
+    hold_too_soon = 51
+    sale_closed = 52
+    bad_price = 53
+    not_eligible_to_sell = 54
+    card_declined = 55
+    payment_unknown = 56
+    key_reused = 57
+    refund_too_large = 58
+    payout_account_missing = 59
+    payout_too_small = 60
+    not_for_sale = 61
+    selling_off = 62
 
 
 class CloseCode(enum.IntEnum):
@@ -128,6 +147,25 @@ ERROR_RETRY: Final[Mapping[ErrorCode, Retry]] = MappingProxyType(
         ErrorCode.too_many_follows: Retry.changed,
         ErrorCode.already_on_stage: Retry.changed,
         ErrorCode.too_many_subscribers: Retry.later,
+        ErrorCode.ticket_required: Retry.changed,
+        ErrorCode.no_such_ticket: Retry.changed,
+        ErrorCode.no_such_hold: Retry.changed,
+        ErrorCode.hold_lapsed: Retry.changed,
+        ErrorCode.sold_out: Retry.changed,
+        ErrorCode.has_ticket: Retry.changed,
+        ErrorCode.hold_open: Retry.changed,
+        ErrorCode.hold_too_soon: Retry.later,
+        ErrorCode.sale_closed: Retry.changed,
+        ErrorCode.bad_price: Retry.changed,
+        ErrorCode.not_eligible_to_sell: Retry.changed,
+        ErrorCode.card_declined: Retry.changed,
+        ErrorCode.payment_unknown: Retry.later,
+        ErrorCode.key_reused: Retry.changed,
+        ErrorCode.refund_too_large: Retry.changed,
+        ErrorCode.payout_account_missing: Retry.changed,
+        ErrorCode.payout_too_small: Retry.changed,
+        ErrorCode.not_for_sale: Retry.changed,
+        ErrorCode.selling_off: Retry.changed,
     }
 )
 

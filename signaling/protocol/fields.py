@@ -53,5 +53,14 @@ Percent = Annotated[int, Meta(ge=0, le=100)]
 Reaction = Annotated[str, Meta(min_length=1, max_length=16, pattern=LINE_PATTERN)]
 Link = Annotated[str, Meta(max_length=400, pattern=LINE_PATTERN)]
 Explanation = Annotated[str, Meta(max_length=1000)]
+Url = Annotated[str, Meta(max_length=2048, pattern=LINE_PATTERN)]
+SaleId = Annotated[bytes, Meta(min_length=16, max_length=16)]  # of a hold, a ticket, a refund or a payout
+Key = Annotated[bytes, Meta(min_length=16, max_length=16)]  # the client's: the same request, sent again
+AmountMinor = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF_FFFF)]
+BalanceMinor = Annotated[int, Meta(ge=-0xFFFF_FFFF_FFFF, le=0xFFFF_FFFF_FFFF)]
+Currency = Annotated[str, Meta(min_length=3, max_length=3, pattern=LINE_PATTERN)]  # ISO 4217
+CurrencyOrNone = Annotated[str, Meta(max_length=3, pattern=LINE_PATTERN)]
+Exponent = Annotated[int, Meta(ge=0, le=4)]  # decimal digits of a currency's minor unit
+PaymentMethod = Annotated[str, Meta(min_length=1, max_length=255, pattern=VISIBLE_LINE_PATTERN)]
 Address = Annotated[str, Meta(min_length=1, max_length=255, pattern=LINE_PATTERN)]
 Figures = Annotated[dict[Annotated[str, Meta(min_length=1, max_length=32)], U32], Meta(max_length=32)]

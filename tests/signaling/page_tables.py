@@ -14,7 +14,7 @@ from msgspec import inspect
 PAGE = Path(__file__).parents[2] / "docs" / "protocol.md"
 
 # Types whose values are lines of text; the page says so in the meaning or by the name of the field.
-_POWERS = {2**32 - 1: "2^32-1", 2**48 - 1: "2^48-1"}
+_POWERS = {2**32 - 1: "2^32-1", 2**48 - 1: "2^48-1", -(2**48) + 1: "-2^48+1"}
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def plain(value: Any) -> Any:
 def _type_and_bound(kind: inspect.Type) -> tuple[str, str]:
     match kind:
         case inspect.IntType(ge=low, le=high):
-            cells = "int", f"{low}..{_POWERS.get(high or 0, high)}"
+            cells = "int", f"{_POWERS.get(low or 0, low)}..{_POWERS.get(high or 0, high)}"
         case inspect.StrType(min_length=low, max_length=high):
             cells = "str", f"{low or 0}..{high} characters"
         case inspect.BytesType(min_length=low, max_length=high):

@@ -99,6 +99,23 @@ AT_AND_PAST = {
     "reaction": (pack(52, 7, "r" * 16), pack(52, 7, "r" * 17)),
     "reaction, least": (pack(52, 7, "r"), pack(52, 7, "")),
     "pin": (pack(53, 7, "p" * 280), pack(53, 7, "p" * 281)),
+    "price": (pack(58, 7, SPACE, 2**48 - 1, 1, 1), pack(58, 7, SPACE, 2**48, 1, 1)),
+    "price, least": (pack(58, 7, SPACE, 0, 1, 1), pack(58, 7, SPACE, -1, 1, 1)),
+    "capacity": (pack(58, 7, SPACE, 1, 2**32 - 1, 1), pack(58, 7, SPACE, 1, 2**32, 1)),
+    "capacity, least": (pack(58, 7, SPACE, 1, 0, 1), pack(58, 7, SPACE, 1, -1, 1)),
+    "currency": (pack(58, 7, SPACE, 1, 1, 1, 0, 0, "USD"), pack(58, 7, SPACE, 1, 1, 1, 0, 0, "DOLL")),
+    "key": (pack(60, 7, SPACE, SPACE), pack(60, 7, SPACE, SPACE + b"x")),
+    "key, least": (pack(60, 7, SPACE, SPACE), pack(60, 7, SPACE, SPACE[1:])),
+    "hold": (pack(62, 7, SPACE), pack(62, 7, SPACE + b"x")),
+    "hold, least": (pack(62, 7, SPACE), pack(62, 7, b"")),
+    "card": (pack(61, 7, SPACE, "c" * 255, SPACE), pack(61, 7, SPACE, "c" * 256, SPACE)),
+    "card, least": (pack(61, 7, SPACE, "c", SPACE), pack(61, 7, SPACE, " ", SPACE)),
+    "refund": (pack(128, 7, SPACE, 2**48 - 1, "", SPACE), pack(128, 7, SPACE, 2**48, "", SPACE)),
+    "refund, least": (pack(128, 7, SPACE, 0, "", SPACE), pack(128, 7, SPACE, -1, "", SPACE)),
+    "reason of a refund": (
+        pack(128, 7, SPACE, 0, "r" * 100, SPACE),
+        pack(128, 7, SPACE, 0, "r" * 101, SPACE),
+    ),
 }
 
 
@@ -222,6 +239,9 @@ WRONG_TYPES = {
     "number for topics": pack(3, 7, "t", 5),
     "number for a topic": pack(3, 7, "t", [5]),
     "number for a choice of yes or no": pack(31, 7, SPACE, 1),
+    "fraction for a price": pack(58, 7, SPACE, 12.5, 1, 1),
+    "text for a price": pack(58, 7, SPACE, "12.50", 1, 1),
+    "terms without a length": pack(58, 7, SPACE, 1250, 1),
 }
 
 
@@ -240,7 +260,7 @@ def test_what_is_no_message_is_malformed_without_an_id(body: bytes) -> None:
 
 
 def test_unknown_messages_say_so() -> None:
-    for body in (pack(0, 7), pack(58, 7), pack(64, 7, "u", "n", 1), pack(2**63, 7)):
+    for body in (pack(0, 7), pack(135, 7), pack(64, 7, "u", "n", 1), pack(2**63, 7)):
         error = refused(body)
         assert (error.code, error.request_id) == (ErrorCode.unknown_message, 7)
     with pytest.raises(ProtocolError) as caught:
@@ -433,14 +453,14 @@ def test_messages_are_values() -> None:
 
 def test_every_message_has_its_own_number_and_a_name() -> None:
     numbers = [kind.__struct_config__.tag for kind in (*REQUEST_TYPES, *REPLY_TYPES, *EVENT_TYPES)]
-    assert sorted(numbers) == [*range(1, 58), *range(64, 82), *range(96, 110), *range(112, 117), 127]
+    assert sorted(numbers) == [*range(1, 93), *range(96, 110), *range(112, 119), *range(127, 135)]
     assert len(MESSAGE_NAMES) == len(numbers)
 
 
 def test_every_code_has_its_advice() -> None:
     assert set(ERROR_RETRY) == set(ErrorCode)
     assert set(CLOSE_RETRY) == set(CloseCode)
-    assert [int(code) for code in ErrorCode] == list(range(1, 44))
+    assert [int(code) for code in ErrorCode] == list(range(1, 63))
     assert [int(code) for code in CloseCode] == list(range(0x0, 0xB))
     assert ERROR_RETRY[ErrorCode.busy] is Retry.later
     assert (error_name(5), error_name(99)) == ("bad_token", "unknown_error_99")

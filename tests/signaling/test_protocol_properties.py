@@ -73,7 +73,7 @@ def test_a_stream_in_chunks_gives_the_same_messages(messages: list[Any], size: i
 
 
 @pytest.mark.parametrize("kind", EVERY_TYPE)
-@settings(max_examples=10)  # of each of 95 types
+@settings(max_examples=10)  # of each of 121 types
 @given(data=st.data())
 def test_unknown_fields_at_the_end_are_ignored(kind: type[msgspec.Struct], data: st.DataObject) -> None:
     message = data.draw(of(kind))
@@ -82,7 +82,7 @@ def test_unknown_fields_at_the_end_are_ignored(kind: type[msgspec.Struct], data:
 
 
 @pytest.mark.parametrize("kind", EVERY_TYPE)
-@settings(max_examples=10)  # of each of 95 types
+@settings(max_examples=10)  # of each of 121 types
 @given(data=st.data())
 def test_missing_fields_take_their_defaults_or_are_refused(
     kind: type[msgspec.Struct], data: st.DataObject

@@ -1,15 +1,16 @@
 """Every message of `spaces/1` as a frozen struct: `[tag, id or serial, fields…]` on the wire, in field order.
 
-Requests 1..57 carry an `id` that the client chooses (1.., increasing). Replies 64..127 repeat it. Events
-96..116 carry the `serial` of the Space, or 0 where they concern the connection. The limits that stand in the
-types are checked when a message is decoded, not when a struct is made; see `signaling.protocol.wire`.
+Requests 1..63 and 128..134 carry an `id` that the client chooses (1.., increasing). Replies 64..92 and 127
+repeat it. Events 96..118 carry the `serial` of the Space, or 0 where they concern the connection. The limits
+that stand in the types are checked when a message is decoded, not when a struct is made; see
+`signaling.protocol.wire`.
 Fields are only ever added at the end and with a default, so that old and new peers understand each other.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, get_args
 
 from msgspec import Struct
 
@@ -92,6 +93,8 @@ from signaling.protocol.messages.rows import (
     LiveSpace,
     NoteRow,
     NoteRows,
+    PayoutRow,
+    PayoutRows,
     Person,
     PersonRows,
     PinRow,
@@ -103,6 +106,9 @@ from signaling.protocol.messages.rows import (
     SpaceSettings,
     StageRows,
     StageSeat,
+    TermsRow,
+    TicketRow,
+    TicketRows,
 )
 from signaling.protocol.messages.stage import (
     Accept,
@@ -133,6 +139,34 @@ from signaling.protocol.messages.stage import (
     Volume,
 )
 from signaling.protocol.messages.talk import DeletePost, ListNotes, ListPosts, Note, Pin, Post, React, Unpin
+from signaling.protocol.messages.tickets import (
+    Bought,
+    Buy,
+    GetPayoutAccount,
+    GetStatement,
+    GetTerms,
+    ListPayouts,
+    ListTickets,
+    PayOut,
+    Payout,
+    PayoutAccount,
+    Payouts,
+    Refund,
+    Refunded,
+    Release,
+    Reserve,
+    Reserved,
+    SaleTerms,
+    SeatOffered,
+    Sell,
+    Statement,
+    StopWaiting,
+    TicketChanged,
+    TicketRequired,
+    Tickets,
+    Wait,
+    Waiting,
+)
 
 __all__ = [
     "EVENT_TYPES",
@@ -149,11 +183,13 @@ __all__ = [
     "AuditRow",
     "AuditRows",
     "Block",
+    "Bought",
     "Bubble",
     "BubbleChanged",
     "BubbleGone",
     "BubbleRows",
     "Bubbles",
+    "Buy",
     "Cancel",
     "Change",
     "Closing",
@@ -169,7 +205,10 @@ __all__ = [
     "Event",
     "Follow",
     "FromServer",
+    "GetPayoutAccount",
     "GetProfile",
+    "GetStatement",
+    "GetTerms",
     "HandOver",
     "Hello",
     "Invite",
@@ -181,10 +220,12 @@ __all__ = [
     "ListBans",
     "ListFollows",
     "ListNotes",
+    "ListPayouts",
     "ListPeople",
     "ListPlanned",
     "ListPosts",
     "ListSpaces",
+    "ListTickets",
     "LiveRows",
     "LiveSpace",
     "Move",
@@ -199,6 +240,12 @@ __all__ = [
     "Ok",
     "Open",
     "Oversee",
+    "PayOut",
+    "Payout",
+    "PayoutAccount",
+    "PayoutRow",
+    "PayoutRows",
+    "Payouts",
     "Peek",
     "Peeked",
     "People",
@@ -224,7 +271,10 @@ __all__ = [
     "Queue",
     "React",
     "Reactions",
+    "Refund",
+    "Refunded",
     "Refuse",
+    "Release",
     "Remind",
     "Remove",
     "Removed",
@@ -233,9 +283,14 @@ __all__ = [
     "Report",
     "Request",
     "Reschedule",
+    "Reserve",
+    "Reserved",
     "Resume",
     "Resumed",
+    "SaleTerms",
     "Schedule",
+    "SeatOffered",
+    "Sell",
     "SetProfile",
     "Settings",
     "Share",
@@ -246,6 +301,14 @@ __all__ = [
     "StageRows",
     "StageSeat",
     "Start",
+    "Statement",
+    "StopWaiting",
+    "TermsRow",
+    "TicketChanged",
+    "TicketRequired",
+    "TicketRow",
+    "TicketRows",
+    "Tickets",
     "Timeline",
     "TokenExpiring",
     "Unban",
@@ -256,128 +319,36 @@ __all__ = [
     "Unpin",
     "Unshare",
     "Volume",
+    "Wait",
+    "Waiting",
     "Welcome",
     "You",
 ]
 
 Request = (
-    Hello
-    | Renew
-    | Open
-    | ListSpaces
-    | Join
-    | Leave
-    | Ask
-    | Admit
-    | Decline
-    | Mute
-    | Unmute
-    | Move
-    | Remove
-    | End
-    | ListPeople
-    | Resume
-    | Follow
-    | Unfollow
-    | Block
-    | Unblock
-    | ListFollows
-    | GetProfile
-    | SetProfile
-    | Timeline
-    | Peek
-    | Schedule
-    | Reschedule
-    | Cancel
-    | ListPlanned
-    | Start
-    | Remind
-    | Share
-    | Unshare
-    | Change
-    | Invite
-    | Uninvite
-    | Accept
-    | Refuse
-    | Promote
-    | Demote
-    | HandOver
-    | MuteAll
-    | Volume
-    | Unban
-    | Report
-    | ListAudit
-    | Post
-    | DeletePost
-    | ListPosts
-    | Note
-    | ListNotes
-    | React
-    | Pin
-    | Unpin
-    | Oversee
-    | Create
-    | ListBans
-)
+    Hello | Renew | Open | ListSpaces | Join | Leave | Ask | Admit | Decline | Mute | Unmute | Move | Remove
+    | End | ListPeople | Resume | Follow | Unfollow | Block | Unblock | ListFollows | GetProfile
+    | SetProfile | Timeline | Peek | Schedule | Reschedule | Cancel | ListPlanned | Start | Remind | Share
+    | Unshare | Change | Invite | Uninvite | Accept | Refuse | Promote | Demote | HandOver | MuteAll | Volume
+    | Unban | Report | ListAudit | Post | DeletePost | ListPosts | Note | ListNotes | React | Pin | Unpin
+    | Oversee | Create | ListBans | Sell | GetTerms | Reserve | Buy | Release | ListTickets | Refund
+    | GetStatement | ListPayouts | PayOut | GetPayoutAccount | Wait | StopWaiting
+)  # fmt: skip
 Reply = (
-    Welcome
-    | Ok
-    | Joined
-    | Spaces
-    | Elsewhere
-    | People
-    | Resumed
-    | Profile
-    | Bubbles
-    | Peeked
-    | Planned
-    | Plans
-    | Shared
-    | Audit
-    | Posted
-    | Posts
-    | Notes
-    | Created
-    | Error
-)
+    Welcome | Ok | Joined | Spaces | Elsewhere | People | Resumed | Profile | Bubbles | Peeked | Planned
+    | Plans | Shared | Audit | Posted | Posts | Notes | Created | TicketRequired | SaleTerms | Reserved
+    | Waiting | Bought | Tickets | Refunded | Statement | Payouts | Payout | PayoutAccount | Error
+)  # fmt: skip
 Event = (
-    Stage
-    | Queue
-    | Audience
-    | You
-    | Removed
-    | Ended
-    | Settings
-    | PostAdded
-    | PostDeleted
-    | Noted
-    | Reactions
-    | Pins
-    | Invited
-    | Answered
-    | TokenExpiring
-    | Closing
-    | BubbleChanged
-    | BubbleGone
-    | Notice
-)
+    Stage | Queue | Audience | You | Removed | Ended | Settings | PostAdded | PostDeleted | Noted | Reactions
+    | Pins | Invited | Answered | TokenExpiring | Closing | BubbleChanged | BubbleGone | Notice | SeatOffered
+    | TicketChanged
+)  # fmt: skip
 FromServer = Reply | Event
 
-REQUEST_TYPES: Final[tuple[type[Request], ...]] = (
-    Hello, Renew, Open, ListSpaces, Join, Leave, Ask, Admit, Decline, Mute, Unmute, Move, Remove, End,
-    ListPeople, Resume, Follow, Unfollow, Block, Unblock, ListFollows, GetProfile, SetProfile, Timeline,
-    Peek, Schedule, Reschedule, Cancel, ListPlanned, Start, Remind, Share, Unshare, Change, Invite,
-    Uninvite, Accept, Refuse, Promote, Demote, HandOver, MuteAll, Volume, Unban, Report, ListAudit, Post,
-    DeletePost, ListPosts, Note, ListNotes, React, Pin, Unpin, Oversee, Create, ListBans,
-)  # fmt: skip
-REPLY_TYPES: Final[tuple[type[Reply], ...]] = (
-    Welcome, Ok, Joined, Spaces, Elsewhere, People, Resumed, Profile, Bubbles, Peeked, Planned, Plans,
-    Shared, Audit, Posted, Posts, Notes, Created, Error,
-)  # fmt: skip
-EVENT_TYPES: Final[tuple[type[Event], ...]] = (
-    Stage, Queue, Audience, You, Removed, Ended, Settings, PostAdded, PostDeleted, Noted, Reactions, Pins,
-    Invited, Answered, TokenExpiring, Closing, BubbleChanged, BubbleGone, Notice,
-)  # fmt: skip
+REQUEST_TYPES: Final[tuple[type[Request], ...]] = get_args(Request)
+REPLY_TYPES: Final[tuple[type[Reply], ...]] = get_args(Reply)
+EVENT_TYPES: Final[tuple[type[Event], ...]] = get_args(Event)
 
 _OTHER_NAMES = {ListSpaces: "list", ListPeople: "people"}
 

@@ -1,4 +1,4 @@
-"""Rows of lists: arrays without a tag inside replies and events."""
+"""Rows: arrays without a tag inside messages, alone or in lists."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ from msgspec import Meta, Struct
 from signaling.protocol.fields import (
     U8,
     U32,
+    AmountMinor,
     Body,
+    Currency,
+    DurationMs,
     EpochMs,
+    Exponent,
     Kind,
     Line,
     Name,
     Percent,
     PinText,
+    Reason,
+    SaleId,
     SpaceId,
     Title,
     Topics,
@@ -33,6 +39,8 @@ __all__ = [
     "LiveSpace",
     "NoteRow",
     "NoteRows",
+    "PayoutRow",
+    "PayoutRows",
     "Person",
     "PersonRows",
     "PinRow",
@@ -44,6 +52,9 @@ __all__ = [
     "SpaceSettings",
     "StageRows",
     "StageSeat",
+    "TermsRow",
+    "TicketRow",
+    "TicketRows",
 ]
 
 
@@ -170,6 +181,53 @@ class AuditRow(Struct, array_like=True, frozen=True):
     detail: Line = ""
 
 
+class TermsRow(Struct, array_like=True, frozen=True):
+    """What a buyer reads. `sold_out`: no seat is free now; one may become free."""
+
+    price_minor: AmountMinor
+    currency: Currency
+    exponent: Exponent
+    capacity: U32
+    sold: U32
+    sale_from_ms: EpochMs
+    sale_until_ms: EpochMs
+    promised_ms: DurationMs
+    sold_out: bool = False
+
+
+class TicketRow(Struct, array_like=True, frozen=True):
+    """One ticket. `state`: 0 valid, 1 refunded, 2 revoked, 3 the payment is under way, 4 it failed.
+
+    `delivered_ms`: how much of `promised_ms` counts as heard. `user` and `name`: the holder, for hosts.
+    """
+
+    ticket: SaleId
+    space: SpaceId
+    title: Title
+    state: U8
+    paid_minor: AmountMinor
+    refunded_minor: AmountMinor
+    currency: Currency
+    bought_ms: EpochMs
+    promised_ms: DurationMs
+    delivered_ms: DurationMs
+    exponent: Exponent
+    user: UserOrNone = ""
+    name: Name = ""
+
+
+class PayoutRow(Struct, array_like=True, frozen=True):
+    """Money on its way to a host. `state`: 0 under way, 1 paid, 2 failed; `reason` says why it failed."""
+
+    payout: SaleId
+    amount_minor: AmountMinor
+    currency: Currency
+    exponent: Exponent
+    state: U8
+    at_ms: EpochMs
+    reason: Reason = ""
+
+
 MAX_ROWS: Final = 100
 
 StageRows = Annotated[list[StageSeat], Meta(max_length=MAX_ROWS)]
@@ -181,3 +239,5 @@ PostRows = Annotated[list[PostRow], Meta(max_length=MAX_ROWS)]
 NoteRows = Annotated[list[NoteRow], Meta(max_length=MAX_ROWS)]
 PinRows = Annotated[list[PinRow], Meta(max_length=MAX_ROWS)]
 AuditRows = Annotated[list[AuditRow], Meta(max_length=MAX_ROWS)]
+TicketRows = Annotated[list[TicketRow], Meta(max_length=MAX_ROWS)]
+PayoutRows = Annotated[list[PayoutRow], Meta(max_length=MAX_ROWS)]

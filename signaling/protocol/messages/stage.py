@@ -101,12 +101,14 @@ class Move(Struct, array_like=True, tag=12, frozen=True):
 class Remove(Struct, array_like=True, tag=13, frozen=True):
     """A host puts somebody out of the Space. Answered by Ok when nothing of them is heard any more.
 
-    `how`: 0 they may come back, 1 not to this Space, 2 to no Space of the host.
+    `how`: 0 they may come back, 1 not to this Space, 2 to no Space of the host. `refund`: what they paid
+    for a ticket goes back to them; without it they are put out for cause.
     """
 
     id: RequestId
     user: User
     how: OneOfThree = 1
+    refund: bool = True
 
 
 class End(Struct, array_like=True, tag=14, frozen=True):
