@@ -27,7 +27,7 @@ from typing import Any
 
 import uvloop
 
-from bench.conditions import conditions, header
+from bench.conditions import conditions
 from bench.control_world import Caller, ControlWorld, Cost, WrongAnswerError, messages_in
 from signaling.protocol import messages as wire
 
@@ -242,7 +242,6 @@ def _conditions() -> dict[str, Any]:
         **conditions(),
         "store": f"SQLite {sqlite3.sqlite_version} in a file, as the server opens it",
         "connections": "a sink in place of each; no QUIC, no network",
-        "load_1min_after": round(os.getloadavg()[0], 2),
     }
 
 
@@ -270,11 +269,13 @@ def _chosen(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _chosen(arguments)
     often = {"followers": chosen.followers, "rounds": chosen.rounds, "repeats": chosen.repeats}
+    load_before = round(os.getloadavg()[0], 2)
     rows = [uvloop.run(measured(people, **often)) for people in chosen.people]
+    found = {**_conditions(), "load_1min_before": load_before}
     if chosen.json:
-        print(json.dumps({"conditions": _conditions(), "rows": rows}, indent=2))
+        print(json.dumps({"conditions": found, "rows": rows}, indent=2))
         return 0
-    print(header())
+    print("\n".join(f"# {name}: {value}" for name, value in found.items()))
     print(f"# medians of {chosen.rounds} rounds of {chosen.repeats}; …_store is the store's share")
     print("  ".join(COLUMNS))
     for row in rows:
