@@ -75,7 +75,7 @@ class Sell(Struct, array_like=True, tag=58, frozen=True):
     """Sell tickets for a scheduled Space of mine, or change their terms. Answered by SaleTerms.
 
     `promised_ms`: how long the Space will at least be on air. `sale_from_ms` 0: at once; `sale_until_ms` 0:
-    to the end of the Space. `currency` empty: the server's, and no other is taken.
+    to its promised end. `currency` empty: the server's, and no other is taken.
     """
 
     id: RequestId
@@ -265,7 +265,7 @@ class Refunded(Struct, array_like=True, tag=88, frozen=True):
 
 
 class Statement(Struct, array_like=True, tag=89, frozen=True):
-    """What one Space sold. sold - refunded - fees = host + platform, once nothing is unsettled.
+    """What one Space sold. sold - refunded - charged back = fees + host + platform + unsettled.
 
     `host_minor` and `platform_minor` fall below 0 where refunds cost more fees than sales brought.
     `unsettled_minor`: of sales whose fee is not known yet. `on_air_ms`: how long it was; `delivered_ms`: what
@@ -280,6 +280,7 @@ class Statement(Struct, array_like=True, tag=89, frozen=True):
     tickets: U32
     sold_minor: AmountMinor
     refunded_minor: AmountMinor
+    charged_back_minor: AmountMinor
     fees_minor: AmountMinor
     host_minor: BalanceMinor
     platform_minor: BalanceMinor
