@@ -7,7 +7,9 @@ of links: `share_speaker`, `unshare`, `redeem`; and `on_time`. Each gives an `Ou
 `Refused` with a stable code; states are values: nothing has changed until the caller keeps the new one.
 
 By module: `talk` (posts, notes, reactions, pins, reports), `plans` (scheduled Spaces), `hosting` (who may
-host), `rates` (how often), `handles`.
+host), `rates` (how often), `handles`; of tickets `money` (amounts, the split), `sale_limits`, `sales` (terms,
+who may sell, who gets in), `sale` (one sale), `holds` and `waiting` (how it gets sold), `refunds`, `postings`
+(what is booked), `payouts`.
 """
 
 from __future__ import annotations

@@ -88,6 +88,7 @@ HOMES = {
     "alembic": "signaling.store",
     "aiosqlite": "signaling.store",
     "jwt": "signaling.tokens",
+    "iso4217": "signaling.rules",
     "httpx": "signaling.http",
     "typer": "signaling.cli",
     "rich": "signaling.cli",
