@@ -31,7 +31,7 @@ def place(tmp_path_factory):
         (folder / f"{who}.token").write_text(said("token", who, *extra, *where[2:]))
         known[who] = [*where, "--token-file", str(folder / f"{who}.token")]
     for who in PEOPLE:
-        said("profile", *known[who])  # who was never here cannot be followed
+        said("profile", "--set-name", who.title(), *known[who])  # who has no account cannot be followed
     yield known
     command.child.kill()
     command.child.communicate()
