@@ -54,7 +54,10 @@ class RefundState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """One refund of a sale: a row of the store. `refund` is random and the key at the provider."""
+    """One refund of a sale: a row of the store. `refund` is random and the key at the provider.
+
+    `fee_returned_minor`: what of its fee the provider gave back with it.
+    """
 
     refund: bytes
     sale: bytes
@@ -62,6 +65,7 @@ class Refund:
     reason: RefundReason
     at_us: int
     state: RefundState = RefundState.OWED
+    fee_returned_minor: int = 0
 
     @property
     def by_host(self) -> bool:
@@ -72,7 +76,8 @@ class Refund:
 class Parts(NamedTuple):
     """What each party gives back of what the buyer got, and who bears the part that is the provider's fee.
 
-    `host + platform + fee` is what was returned; `fee == fee_of_host + fee_of_platform`.
+    `host + platform + fee` is what was returned; `fee == fee_of_host + fee_of_platform`. What the provider
+    gave back of its fee is not deducted.
     """
 
     host_minor: int

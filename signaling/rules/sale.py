@@ -29,8 +29,9 @@ class Sale:
 
     Money, all 0 before it is sold: `fee_minor` None until the provider reports it, which also settles
     `host_minor` and `platform_minor`; what was refunded so far, what of it because of the host, what of it
-    the provider has confirmed; and what a chargeback took, with the provider's fee for the dispute.
-    `payout`: the payout that the host's share went into.
+    the provider has confirmed; what a chargeback took, 0 again once it is won, with the provider's fee for
+    the dispute and whether there ever was one; what of its fee the provider gave back with refunds, and what
+    of that the host had borne. `payout`: the payout that the host's share went into.
     """
 
     sale: bytes
@@ -60,6 +61,9 @@ class Sale:
     refund_paid_minor: int = 0
     charged_back_minor: int = 0
     dispute_fee_minor: int = 0
+    disputed: bool = False
+    fee_returned_minor: int = 0
+    fee_returned_to_host_minor: int = 0
     payout: bytes = b""
 
     @property
