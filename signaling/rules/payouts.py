@@ -86,7 +86,7 @@ class Statement:
 def host_now_minor(sale: Sale) -> int:
     """What the sale leaves its host as it is now; below 0 where the host bears more than they got."""
     back = parts(sale)
-    return sale.host_minor - back.host_minor - back.fee_of_host_minor
+    return sale.host_minor - back.host_minor - back.fee_of_host_minor + sale.fee_returned_to_host_minor
 
 
 def money_state(sale: Sale, closed_us: int | None, now_us: int, limits: SaleLimits) -> MoneyState:
@@ -163,7 +163,7 @@ def statement(sales: Iterable[Sale], paid: frozenset[bytes] = frozenset()) -> St
     """The sums of the sold ones among `sales`; `paid` are the payouts that the provider confirmed."""
     sold = [sale for sale in sales if sale.state is SaleState.SOLD]
     settled = [sale for sale in sold if sale.fee_minor is not None]
-    fees = sum((sale.fee_minor or 0) + sale.dispute_fee_minor for sale in sold)
+    fees = sum((sale.fee_minor or 0) - sale.fee_returned_minor + sale.dispute_fee_minor for sale in sold)
     host = sum(host_now_minor(sale) for sale in sold)
     gross = sum(sale.amount_minor for sale in sold)
     refunded = sum(sale.refunded_minor for sale in sold)

@@ -135,11 +135,15 @@ def position(sale: Sale) -> dict[Line, int]:
         - sale.refund_paid_minor
         - sale.charged_back_minor,
         Line(REFUNDS): sale.refund_paid_minor - sale.refunded_minor,
-        Line(fees_account(sale.provider)): -(sale.fee_minor or 0) - sale.dispute_fee_minor,
+        Line(fees_account(sale.provider)): sale.fee_returned_minor
+        - (sale.fee_minor or 0)
+        - sale.dispute_fee_minor,
         Line(PLATFORM): back.platform_minor - sale.platform_minor + lost + sale.dispute_fee_minor,
-        Line(PLATFORM, fee_kept=True): back.fee_of_platform_minor,
+        Line(PLATFORM, fee_kept=True): back.fee_of_platform_minor
+        - (sale.fee_returned_minor - sale.fee_returned_to_host_minor),
         Line(host_account(sale.host)): back.host_minor - sale.host_minor,
-        Line(host_account(sale.host), fee_kept=True): back.fee_of_host_minor,
+        Line(host_account(sale.host), fee_kept=True): back.fee_of_host_minor
+        - sale.fee_returned_to_host_minor,
     }
     if sale.fee_minor is None:
         held[Line(UNSETTLED)] = returned - sale.amount_minor
@@ -201,21 +205,34 @@ def book_refund(sale: Sale, refund: Refund) -> Booked:
     return _booked(Kind.REFUND, sale, after)
 
 
-def book_refund_paid(sale: Sale, refund: Refund) -> RefundBooked:
-    """The provider confirms a refund. A second time it is no news."""
-    return _refund_moved(Kind.REFUND_PAID, sale, refund, RefundState.PAID, refund.amount_minor)
+def book_refund_paid(sale: Sale, refund: Refund, fee_returned_minor: int = 0) -> RefundBooked:
+    """The provider confirms a refund, and gives back so much of its fee to who bore it; most give 0.
+
+    A second time it is no news. ValueError: a returned fee below 0, or a refund of another sale.
+    """
+    if fee_returned_minor < 0:
+        raise ValueError(f"a returned fee of {fee_returned_minor}; give 0 or more")
+    if refund.state is RefundState.PAID:
+        return RefundBooked(sale, refund, None)
+    paid = replace(refund, state=RefundState.PAID, fee_returned_minor=fee_returned_minor)
+    return _refund_moved(Kind.REFUND_PAID, sale, paid, paid, 1)
 
 
 def book_refund_bounced(sale: Sale, refund: Refund) -> RefundBooked:
-    """A refund that was confirmed came back, or failed after all: it is owed again."""
-    return _refund_moved(Kind.REFUND_BOUNCED, sale, refund, RefundState.OWED, -refund.amount_minor)
+    """A refund that was confirmed came back, or failed after all: it is owed again. A second time it is no
+    news. ValueError: of another sale."""
+    if refund.state is RefundState.OWED:
+        return RefundBooked(sale, refund, None)
+    owed = replace(refund, state=RefundState.OWED, fee_returned_minor=0)
+    return _refund_moved(Kind.REFUND_BOUNCED, sale, owed, refund, -1)
 
 
 def book_chargeback(sale: Sale, amount_minor: int, dispute_fee_minor: int) -> Booked:
     """The buyer's bank took the money back, and the provider its fee for that, which the platform bears.
 
     The shares are returned as with a refund; what exceeds the sale is the platform's loss. Who disputes
-    loses the ticket for good, and its seat is not sold again. One a sale: a second time it is no news.
+    loses the ticket for good, and its seat is not sold again. One a sale: a second time, or after it was
+    won, it is no news; that it was lost in the end is none either, but may be the first to be heard.
     ValueError: not sold, an amount below 1, or a fee below 0.
     """
     if sale.state is not SaleState.SOLD or amount_minor < 1 or dispute_fee_minor < 0:
@@ -223,21 +240,23 @@ def book_chargeback(sale: Sale, amount_minor: int, dispute_fee_minor: int) -> Bo
             f"a chargeback of {amount_minor} with a fee of {dispute_fee_minor} of the sale "
             f"{sale.sale.hex()}, which is {sale.state}; give 1 or more of a sold one, and a fee of 0 or more"
         )
-    if sale.charged_back_minor:
+    if sale.disputed:
         return Booked(sale, None)
     ticket = TicketState.REVOKED if sale.ticket is TicketState.VALID else sale.ticket
-    after = replace(sale, charged_back_minor=amount_minor, dispute_fee_minor=dispute_fee_minor, ticket=ticket)
-    return _booked(Kind.CHARGEBACK, sale, after)
+    lost = replace(sale, charged_back_minor=amount_minor, dispute_fee_minor=dispute_fee_minor)
+    return _booked(Kind.CHARGEBACK, sale, replace(lost, disputed=True, ticket=ticket))
 
 
 def book_chargeback_won(sale: Sale, fee_returned: bool = False) -> Booked:
-    """The dispute was decided for us: the money is back where it was. Without one it is no news."""
-    if not sale.charged_back_minor:
-        return Booked(sale, None)
+    """The dispute was decided for us: the money is back where it was.
+
+    Heard of before the chargeback it books nothing, and the chargeback is no news then. ValueError: not sold.
+    """
+    if sale.state is not SaleState.SOLD:
+        raise ValueError(f"the sale {sale.sale.hex()} is {sale.state}; report a dispute when it is sold")
     fee_minor = 0 if fee_returned else sale.dispute_fee_minor
-    return _booked(
-        Kind.CHARGEBACK_WON, sale, replace(sale, charged_back_minor=0, dispute_fee_minor=fee_minor)
-    )
+    won = replace(sale, charged_back_minor=0, dispute_fee_minor=fee_minor, disputed=True)
+    return _booked(Kind.CHARGEBACK_WON, sale, won)
 
 
 def _settled(sale: Sale, fee_minor: int, lifetime_minor: int, tiers: tuple[Tier, ...]) -> Sale:
@@ -249,18 +268,22 @@ def _settled(sale: Sale, fee_minor: int, lifetime_minor: int, tiers: tuple[Tier,
     )
 
 
-def _refund_moved(
-    kind: Kind, sale: Sale, refund: Refund, state: RefundState, paid_minor: int
-) -> RefundBooked:
-    if refund.sale != sale.sale:
-        raise ValueError(f"the refund {refund.refund.hex()} is of another sale than {sale.sale.hex()}")
-    if refund.state is state:
-        return RefundBooked(sale, refund, None)
-    paid = sale.refund_paid_minor + paid_minor
+def _refund_moved(kind: Kind, sale: Sale, refund: Refund, moved: Refund, sign: int) -> RefundBooked:
+    """The sale with the amount and fee of `moved` paid, or with a `sign` of -1 not paid any more."""
+    if moved.sale != sale.sale:
+        raise ValueError(f"the refund {moved.refund.hex()} is of another sale than {sale.sale.hex()}")
+    paid = sale.refund_paid_minor + sign * moved.amount_minor
     if not 0 <= paid <= sale.refunded_minor:
         raise ValueError(f"{paid} of {sale.refunded_minor} would be paid back; book each refund before")
-    booked = _booked(kind, sale, replace(sale, refund_paid_minor=paid))
-    return RefundBooked(booked.sale, replace(refund, state=state), booked.transaction)
+    fee = sign * moved.fee_returned_minor
+    after = replace(
+        sale,
+        refund_paid_minor=paid,
+        fee_returned_minor=sale.fee_returned_minor + fee,
+        fee_returned_to_host_minor=sale.fee_returned_to_host_minor + (fee if moved.by_host else 0),
+    )
+    booked = _booked(kind, sale, after)
+    return RefundBooked(booked.sale, refund, booked.transaction)
 
 
 def _booked(kind: Kind, before: Sale, after: Sale) -> Booked:
