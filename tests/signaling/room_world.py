@@ -20,7 +20,7 @@ from tests.signaling.scripted_server import Answer, Script, Session, Stage, join
 __all__ = ["Room", "in_room", "screen_text", "script_of"]
 
 SIZE = (80, 24)
-TRIES = 400
+TRIES = 1500
 
 # I am ada, as the scripted server says.
 HANA = StageSeat(0, "hana", "Hana", 2, False)
@@ -39,7 +39,10 @@ NOTES = [wire.NoteRow(3, "fay", "Fay", "Bo is too loud", 6)]
 
 
 def script_of(role: int, **changes: Any) -> Script:
-    """A friendly server with one Space in which something is going on, where I have this role."""
+    """A friendly server with one Space in which something is going on, where I have this role.
+
+    `posts`, `notes` and `people` are what it answers who asks for them; all else is of `joined`.
+    """
     is_host = role in (2, 3)
     fields: dict[str, Any] = {
         "role": role,
@@ -51,11 +54,13 @@ def script_of(role: int, **changes: Any) -> Script:
         "settings": SETTINGS,
         "pins": PINS,
     } | changes
+    posts, notes = fields.pop("posts", POSTS), fields.pop("notes", NOTES)
+    people = fields.pop("people", LISTENERS)
     found: dict[type[Request], Callable[[int], Answer]] = {
         wire.Join: lambda number: joined(number, **fields),
-        wire.ListPosts: lambda number: wire.Posts(number, POSTS),
-        wire.ListNotes: lambda number: wire.Notes(number, NOTES),
-        wire.ListPeople: lambda number: wire.People(number, LISTENERS),
+        wire.ListPosts: lambda number: wire.Posts(number, posts),
+        wire.ListNotes: lambda number: wire.Notes(number, notes),
+        wire.ListPeople: lambda number: wire.People(number, people),
     }
 
     def script(session: Session, request: Request) -> Answer:
@@ -71,11 +76,13 @@ class Room:
 
     pilot: Pilot[None]
     visit: Visit
-    stage: Stage
+    stage: Stage | None
+    """None where the server is the real one."""
 
     @property
     def session(self) -> Session:
         """The server's end."""
+        assert self.stage is not None
         return self.stage.session
 
     @property
@@ -115,9 +122,8 @@ class Room:
             if holds():
                 return
             await self.pilot.pause(0.02)
-        raise AssertionError(
-            f"it did not come to pass; the server heard {self.session.requests}:\n{self.text}"
-        )
+        heard = self.session.requests if self.stage else "not known"
+        raise AssertionError(f"it did not come to pass; the server heard {heard}:\n{self.text}")
 
     async def shows(self, *words: str) -> None:
         """Wait until all of this is on the screen."""

@@ -22,7 +22,7 @@ from signaling.cli.demo.script import END_S
 from signaling.cli.demo.story import Story
 from signaling.cli.meters import meter
 
-__all__ = ["Picture", "live_view", "result_table"]
+__all__ = ["Picture", "live_view", "own_fonts", "result_table"]
 
 _WIDTH = 78
 
@@ -112,7 +112,11 @@ class Picture:
         self._console.print()
 
     def save(self, path: Path) -> None:
-        """Write it. No fonts are fetched from anywhere: the reader's own monospace is used."""
-        svg = self._console.export_svg(title="spaces demo")
-        svg = re.sub(r"@font-face\s*\{.*?\}\s*", "", svg, flags=re.DOTALL)
-        path.write_text(svg.replace("Fira Code, monospace", "monospace"), encoding="utf-8")
+        """Write it."""
+        path.write_text(own_fonts(self._console.export_svg(title="spaces demo")), encoding="utf-8")
+
+
+def own_fonts(svg: str) -> str:
+    """A picture that fetches no font from anywhere: the reader's own monospace is used."""
+    svg = re.sub(r"@font-face\s*\{.*?\}\s*", "", svg, flags=re.DOTALL)
+    return svg.replace("Fira Code, monospace", "monospace")

@@ -27,7 +27,7 @@ __all__ = ["RoomApp"]
 
 _DRAW_S: Final = 0.1  # more costs the sound its time and shows nothing new
 _SAID_LINES: Final = 3
-_LOW: Final = 16  # lines of a terminal below which only the last sentence is shown
+_LOW: Final = 16  # lines of a terminal below which one line is for what was said
 
 
 class RoomApp(GuestKeys, HostKeys):
@@ -54,6 +54,8 @@ class RoomApp(GuestKeys, HostKeys):
         self._drawn = -1
         self._others: list[Row] = []
         self._written: dict[str, Text] = {}
+        self._rows: dict[str, Rows] = {}
+        self._lines: dict[str, Static] = {}
 
     def compose(self) -> ComposeResult:
         """Of textual."""
@@ -66,13 +68,16 @@ class RoomApp(GuestKeys, HostKeys):
                 yield Rows(id="posts", tail=True)
                 yield Rows(id="notes", most_lines=4, tail=True)
         yield Static(id="reactions")
-        yield Static(id="said")
+        yield Rows(id="said", tail=True)
         yield Static(id="keys")
 
     def on_mount(self) -> None:
         """Of textual: begin to draw."""
-        for name in ("#pins", "#notes"):
-            self.query_one(name, Rows).can_focus = False
+        # Kept: a room that is drawn once more while it closes finds them here, and no longer on the screen.
+        self._rows = {rows.id or "": rows for rows in self.query(Rows)}
+        self._lines = {line.id or "": line for line in self.query(Static)}
+        for name in ("pins", "notes", "said"):
+            self._rows[name].can_focus = False
         self.query_one("#people").focus()
         self.run_worker(self._go_on())
 
@@ -95,23 +100,24 @@ class RoomApp(GuestKeys, HostKeys):
             self._others = lines.others_rows(board)
             self._draw_talk()
         people = [*lines.stage_rows(board, self._levels), *self._others]
-        self.base.query_one("#people", Rows).show(people)
+        self._rows["people"].show(people)
 
     def _draw_talk(self) -> None:
         board, width = self.board, max(1, self.size.width)
         self._write("title", lines.title_line(board))
         self._write("about", lines.about_line(board))
         self._write("keys", footer(board.is_host, self.space.invited, width))
-        shown = 1 if self.size.height < _LOW else _SAID_LINES
-        self._write("said", lines.said_lines(list(board.said)[-shown:]))
-        self.base.query_one("#pins", Rows).show(lines.pin_rows(board))
-        self.base.query_one("#posts", Rows).show(lines.post_rows(board))
-        self.base.query_one("#notes", Rows).show(lines.note_rows(board))
+        # A sentence is shown whole: it says what to do. Where it has one line, at least how it begins.
+        said = list(board.said)[-_SAID_LINES:]
+        self._rows["said"].show(lines.said_rows(said, wraps=self.size.height >= _LOW))
+        self._rows["pins"].show(lines.pin_rows(board))
+        self._rows["posts"].show(lines.post_rows(board))
+        self._rows["notes"].show(lines.note_rows(board))
 
     def _write(self, name: str, text: Text) -> None:
         if self._written.get(name) != text:
             self._written[name] = text
-            self.base.query_one(f"#{name}", Static).update(safe(text))
+            self._lines[name].update(safe(text))
 
     def _handle_exception(self, error: Exception) -> None:
         """Of textual, which would print a traceback with everything in it, a token too: it is told like any

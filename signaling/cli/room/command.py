@@ -47,7 +47,7 @@ def run(connection: ConnectionOptions, options: RoomOptions) -> int:
         raise Misuse("two_spaces", "a Space is named and --open opens another", "leave one out")
     if options.audio is not None and options.microphone:
         raise Misuse("two_sounds", "--audio and --microphone are both given", "leave one out")
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):  # textual draws on the standard error
         raise Misuse(
             "no_terminal",
             "the room is drawn on a terminal and this is none",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from rich.text import Text
@@ -22,7 +23,7 @@ __all__ = [
     "pin_rows",
     "post_rows",
     "reaction_line",
-    "said_lines",
+    "said_rows",
     "stage_rows",
     "title_line",
 ]
@@ -93,9 +94,7 @@ def others_rows(board: Board) -> list[Row]:
 
 def pin_rows(board: Board) -> list[Row]:
     """What is pinned."""
-    return [
-        Row(Text.assemble(("▪ ", "bold cyan"), printable(pin.text)), wraps=True) for pin in board.space.pins
-    ]
+    return [Row(Text.assemble(("▪ ", "bold cyan"), _body(pin.text)), wraps=True) for pin in board.space.pins]
 
 
 def post_rows(board: Board) -> list[Row]:
@@ -108,7 +107,7 @@ def post_rows(board: Board) -> list[Row]:
             to = posts.get(post.reply_to)
             quoted = f"{one_line(to.name)}: {_short(to.text)}" if to else "an earlier post"
             text.append(f" ↳ {quoted}", "dim not bold")
-        text.append_text(Text(f"  {printable(post.text)}", "not bold default"))
+        text.append_text(Text(f"  {_body(post.text)}", "not bold default"))
         rows.append(Row(text, post.post, wraps=True))
     return rows or [Row(Text("No posts yet; p writes one.", "dim"))]
 
@@ -116,7 +115,7 @@ def post_rows(board: Board) -> list[Row]:
 def note_rows(board: Board) -> list[Row]:
     """Notes to the hosts."""
     return [
-        Row(Text.assemble((f"✉ {one_line(note.name)}  ", "bold magenta"), printable(note.text)), wraps=True)
+        Row(Text.assemble((f"✉ {one_line(note.name)}  ", "bold magenta"), _body(note.text)), wraps=True)
         for note in board.notes
     ]
 
@@ -138,14 +137,14 @@ def reaction_line(board: Board, now_s: float) -> Text:
     return line
 
 
-def said_lines(said: list[Said]) -> Text:
-    """The last lines, the newest below and bright."""
-    text = Text(no_wrap=True, overflow="ellipsis")
-    for at, each in enumerate(said):
-        newest = at == len(said) - 1
+def said_rows(said: Sequence[Said], *, wraps: bool) -> list[Row]:
+    """What was said, the newest below and bright."""
+    rows = []
+    for each in said:
+        newest = each is said[-1]
         style = ("bold red" if newest else "red") if each.is_error else ("" if newest else "dim")
-        text.append(("\n" if at else "") + one_line(each.text), style)
-    return text
+        rows.append(Row(Text(one_line(each.text), style), wraps=wraps))
+    return rows
 
 
 def _me(board: Board) -> str:
@@ -182,6 +181,11 @@ def _on_stage(row: StageSeat, levels: Levels, me: str) -> Text:
     if row.role != Role.SPEAKER or row.held or row.volume_pct != FULL_PCT:
         text.append(f"  {state_words(row)}", "dim not bold")
     return text
+
+
+def _body(text: str) -> str:
+    """What somebody wrote, without its empty lines."""
+    return "\n".join(line for line in printable(text).split("\n") if line.strip())
 
 
 def _short(text: str) -> str:

@@ -18,6 +18,7 @@ from signaling.cli.room.sight import safe
 
 __all__ = ["Row", "Rows"]
 
+_MOST_LINES: Final = 12  # of one row: 500 characters on 46 columns; many short lines do not fill the pane
 _CHOSEN: Final = Style(reverse=True)
 _CHOSEN_ELSEWHERE: Final = Style(underline=True)
 
@@ -42,11 +43,12 @@ class Row:
         """As they are drawn on so many columns."""
         if width != self._width:
             self._width = width
-            text = safe(self.text)
+            text = Text().append_text(safe(self.text))  # a line that is rendered alone shows only its spans
             if self.wraps:
                 self._lines = list(text.wrap(console, width, overflow="fold"))
+                if len(self._lines) > _MOST_LINES:
+                    self._lines[_MOST_LINES - 1 :] = [Text("…")]
             else:
-                text = text.copy()
                 text.plain = text.plain.replace("\n", " ")
                 text.truncate(width, overflow="ellipsis")
                 self._lines = [text]
@@ -154,7 +156,7 @@ class Rows(ScrollView, can_focus=True):
             if self._most_lines:
                 self.styles.height = min(len(self._lines), self._most_lines)
         if self._tail and self._chosen is None:
-            self.scroll_end(animate=False, immediate=True)
+            self.scroll_end(animate=False)
         self.refresh()
 
     def _reveal(self) -> None:

@@ -42,7 +42,7 @@ class Sound:
     async def hear(self) -> None:
         """Give every frame to the meters and to every sink, until the Space is over."""
         async for frame in self._space.listen():
-            self._meter(frame)
+            self.on_frame(frame)
             if self._sinks:
                 pcm = np.frombuffer(frame.pcm, np.float32)
                 for sink in self._sinks:
@@ -97,6 +97,7 @@ class Sound:
                 self.levels.put(self._space.seat, level_of(frame))
             yield frame.data
 
-    def _meter(self, frame: Frame) -> None:
+    def on_frame(self, frame: Frame) -> None:
+        """Move the meters by 20 ms."""
         others = tuple(row.seat for row in self._space.stage if row.seat != self._space.seat)
         self.levels.hear(frame.level, frame.seats, others)

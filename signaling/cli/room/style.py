@@ -10,9 +10,9 @@ STYLE: Final = """
 /* A title, people beside posts, what was said, the keys. On a narrow terminal people above posts. */
 #title, #about, #reactions, #keys { height: 1; }
 #title, #keys { background: $panel; }
-#said { height: 3; }
 #panes { height: 1fr; }
 Rows { scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0; overflow-x: hidden; }
+#said { height: 3; scrollbar-size-vertical: 0; }
 #people { width: 2fr; height: 1fr; }
 #talk { width: 3fr; height: 1fr; border-left: vkey $panel; }
 #posts { height: 1fr; }
