@@ -33,7 +33,7 @@ class Asking:
     async def _get(
         self,
         build: Callable[[int], Request],
-        expected: type[R],
+        expected: type[R] | tuple[type[R], ...],
         at_once: Callable[[R], None] | None = None,
     ) -> R:
         self._check()

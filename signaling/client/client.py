@@ -18,11 +18,12 @@ from signaling.client.errors import ConnectionClosed, SpacesError, too_many_hops
 from signaling.client.finding_verbs import FindingVerbs
 from signaling.client.names import Where, WhoMaySpeak, entry, policy_number, space_id
 from signaling.client.people_verbs import PeopleVerbs
-from signaling.client.reception import MAX_HOPS, Reception
+from signaling.client.reception import MAX_HOPS, Reception, TicketEvent
 from signaling.client.space import Space
 from signaling.client.states import ConnectionState
 from signaling.client.stats import ClientStats
 from signaling.client.talker import Voice
+from signaling.client.ticket_verbs import TicketVerbs
 from signaling.client.timeline import Timeline
 from signaling.client.trust import Credentials, TokenSource, trust_in
 from signaling.protocol import messages as wire
@@ -42,7 +43,7 @@ def monotonic_us() -> int:
     return time.monotonic_ns() // 1000
 
 
-class Client(PeopleVerbs, FindingVerbs):
+class Client(PeopleVerbs, FindingVerbs, TicketVerbs):
     """Made by `connect()`. End it with `async with`, or `close()`: that leaves the Space and says goodbye.
 
     A connection that is lost is made anew, for as long as the server keeps one's place: see `connect()`.
@@ -117,7 +118,11 @@ class Client(PeopleVerbs, FindingVerbs):
         """What one is told of scheduled Spaces. At most 100 wait, then the oldest is dropped; one reader."""
         return self._reception.notices
 
-    # What one can do, beside the verbs on people and on finding Spaces
+    def ticket_events(self) -> AsyncIterator[TicketEvent]:
+        """Seats offered to me, and tickets of mine that change. At most 100 wait, as with `notices()`."""
+        return self._reception.ticket_events
+
+    # What one can do, beside the verbs on people, on finding Spaces and on tickets
 
     async def timeline(self, *, subscribe: bool = True) -> Timeline:
         """The bubbles, kept up to date from now on until its `close()`. Asked again it is the same, anew.
@@ -167,7 +172,7 @@ class Client(PeopleVerbs, FindingVerbs):
         """Enter a Space: by its id (16 bytes, or hex), a link to it, or a row of a list.
 
         If it is held by another server the client goes there, over at most 3 of them. In the Space already,
-        this gets its state anew.
+        this gets its state anew. TicketRequired where one has to buy a ticket first.
         """
         wanted, invite = entry(space)
         connection = await self._line.ready()

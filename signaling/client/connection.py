@@ -16,6 +16,7 @@ from signaling.client.errors import (
     TimedOut,
     connection_closed,
     request_refused,
+    ticket_required,
 )
 from signaling.protocol import (
     CloseCode,
@@ -42,6 +43,7 @@ from signaling.protocol.messages import (
     Request,
     Resume,
     Resumed,
+    TicketRequired,
 )
 from signaling.quic.events import Closed
 
@@ -54,6 +56,8 @@ Clock = Callable[[], int]
 
 MAX_WAITING: Final = 64
 """So many requests may wait for their answers; one more is refused here."""
+
+_REFUSALS: Final = (Error, TicketRequired)
 
 R = TypeVar("R", bound=Struct)
 
@@ -140,15 +144,16 @@ class Connection:
     async def request(
         self,
         build: Callable[[int], Request],
-        expected: type[R],
+        expected: type[R] | tuple[type[R], ...],
         at_once: Callable[[R], None] | None = None,
     ) -> R:
-        """Send the request that `build` makes for an id, and wait for its reply.
+        """Send the request that `build` makes for an id, and wait for its reply, one of those `expected`.
 
         `at_once` sees the reply before any later message of the server is looked at. Raises RequestRefused,
         TimedOut, ConnectionClosed.
         """
-        return cast(R, await self._exchange(build, (expected,), at_once))
+        kinds = expected if isinstance(expected, tuple) else (expected,)
+        return cast(R, await self._exchange(build, kinds, at_once))
 
     async def join(
         self, space: bytes, at_once: Callable[[Joined | Elsewhere], None], invite: bytes = b""
@@ -267,9 +272,9 @@ class Connection:
             self._waiting.pop(message.id, None)
         if reply is None:
             raise self.error()
-        if isinstance(reply, Error):
+        if isinstance(reply, _REFUSALS):
             self.stats.refused += 1
-            raise request_refused(reply)
+            raise ticket_required(reply) if isinstance(reply, TicketRequired) else request_refused(reply)
         return reply
 
     def _next_id(self) -> int:
@@ -313,11 +318,11 @@ class Connection:
             if isinstance(reply, Joined):
                 self.owner.on_late_joined(self, reply)
             return
-        if not isinstance(reply, (Error, *waiting.expected)):
+        if not isinstance(reply, (*_REFUSALS, *waiting.expected)):
             self._waiting[reply.id] = waiting
             self._abandon(f"request {reply.id} was answered with {MESSAGE_NAMES[type(reply)]}")
             return
-        if waiting.at_once is not None and not isinstance(reply, Error):
+        if waiting.at_once is not None and not isinstance(reply, _REFUSALS):
             waiting.at_once(reply)
         _answer(waiting.answer, reply)
 

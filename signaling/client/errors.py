@@ -4,6 +4,7 @@ SpacesError
 ├── ConnectError       no connection was established: address, network, certificate
 ├── ConnectionClosed   an established connection is over; `retry` and `reconnect_after_ms` say how to go on
 ├── RequestRefused     the server said no to one request; the connection lives on
+│   └── TicketRequired one needs a ticket for this Space; `offer` says at what price
 ├── TimedOut           no answer to one request in time; whether it was carried out is not known
 ├── SpaceOver          the Space was left, has ended, or one was removed from it: nothing can be done in it
 └── BadAudio           samples or a packet that cannot be sent (also a ValueError)
@@ -12,6 +13,7 @@ SpacesError
 from __future__ import annotations
 
 from signaling.protocol import CLOSE_RETRY, ERROR_RETRY, CloseCode, ErrorCode, Retry
+from signaling.protocol import messages as wire
 from signaling.protocol.codes import close_name, error_name
 from signaling.protocol.messages import Error
 from signaling.quic.events import Cause, Closed
@@ -23,9 +25,11 @@ __all__ = [
     "RequestRefused",
     "SpaceOver",
     "SpacesError",
+    "TicketRequired",
     "TimedOut",
     "connection_closed",
     "request_refused",
+    "ticket_required",
     "too_many_hops",
 ]
 
@@ -110,6 +114,21 @@ class RequestRefused(SpacesError):  # noqa: N818 - an answer, not a fault
         self.retry_after_ms = retry_after_ms
 
 
+class TicketRequired(RequestRefused):
+    """One needs a ticket for this Space and has none (code ticket_required).
+
+    `offer` has title, host, time, terms of sale, and one's place on the waiting list.
+    """
+
+    def __init__(self, offer: wire.TicketRequired) -> None:
+        super().__init__(
+            ErrorCode.ticket_required.name,
+            f"{offer.title!r} is for holders of tickets and you have none; buy one first",
+            number=ErrorCode.ticket_required,
+        )
+        self.offer = offer
+
+
 class TimedOut(SpacesError):  # noqa: N818 - it says what has happened
     """No answer came in time (code timed_out). The server may have carried the request out or may yet."""
 
@@ -141,6 +160,11 @@ def request_refused(error: Error) -> RequestRefused:
         retry=retry,
         retry_after_ms=error.retry_after_ms,
     )
+
+
+def ticket_required(offer: wire.TicketRequired) -> TicketRequired:
+    """The exception for the terms of sale in place of what was asked for."""
+    return TicketRequired(offer)
 
 
 def connection_closed(closed: Closed, reconnect_after_ms: int = 0) -> ConnectionClosed:

@@ -41,7 +41,7 @@ class FindingVerbs(Asking):
         return await gather(page, None, most)
 
     async def peek(self, space: Where) -> Peeked:
-        """Look at a Space without joining, and without being seen in it."""
+        """Look at a Space without joining, and without being seen in it. TicketRequired, as for `join`."""
         wanted = space_id(space)
         return await self._get(lambda number: Peek(number, wanted), Peeked)
 

@@ -93,7 +93,7 @@ class Line:
     async def request(
         self,
         build: Callable[[int], Request],
-        expected: type[R],
+        expected: type[R] | tuple[type[R], ...],
         at_once: Callable[[R], None] | None = None,
     ) -> R:
         """As `Connection.request`."""

@@ -59,10 +59,11 @@ class OrderVerbs(Asking):
         """Make somebody on stage less loud for everybody: 0 to 100, as they speak (hosts)."""
         await self._do(lambda number: Volume(number, user_id(user), volume_pct))
 
-    async def remove(self, user: Who, how: RemoveHow = "ban") -> None:
+    async def remove(self, user: Who, how: RemoveHow = "ban", *, refund: bool = True) -> None:
         """Put somebody out (hosts). They may come back (`remove`), not to this Space (`ban`), or to no Space
-        of the host (`block`). When it is done nothing of them is heard any more."""
-        await self._do(lambda number: Remove(number, user_id(user), removal_number(how)))
+        of the host (`block`). When it is done nothing of them is heard any more. What they paid for a ticket
+        goes back to them with the last two; without `refund` they are put out for cause."""
+        await self._do(lambda number: Remove(number, user_id(user), removal_number(how), refund))
 
     async def unban(self, user: Who) -> None:
         """Let somebody who was banned come back (hosts)."""

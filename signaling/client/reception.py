@@ -15,7 +15,7 @@ from signaling.client.connection import Connection
 from signaling.client.door import Door
 from signaling.client.errors import ConnectionClosed, RequestRefused, too_many_hops
 from signaling.client.line import Line
-from signaling.client.mailbox import Mailbox
+from signaling.client.mailbox import Mailbox, oldest
 from signaling.client.renewing import renew_in_time
 from signaling.client.returning import come_back, is_worth_returning
 from signaling.client.space import Space
@@ -31,25 +31,31 @@ from signaling.protocol.messages import (
     Joined,
     Notice,
     Ok,
+    SeatOffered,
+    TicketChanged,
     TokenExpiring,
     Welcome,
 )
 
 log = logging.getLogger(__name__)
 
-__all__ = ["MAX_HOPS", "NOTICES_KEPT", "PATIENCE_MS", "Reception"]
+__all__ = ["MAX_HOPS", "NOTICES_KEPT", "PATIENCE_MS", "TICKET_EVENTS_KEPT", "Reception", "TicketEvent"]
 
 MAX_HOPS: Final = 3
 """So many servers a Space is followed to."""
 NOTICES_KEPT: Final = 100
+TICKET_EVENTS_KEPT: Final = 100
 PATIENCE_MS: Final = 120_000
 """How long a lost connection is tried to be made anew by one who is in no Space."""
+
+TicketEvent = SeatOffered | TicketChanged
+"""News of one's tickets."""
 
 
 class Reception:
     """The owner of all connections of one client, of which at most one is present: that of `line`.
 
-    Holds what events concern: the Space one is in, the timeline, the notices.
+    Holds what events concern: the Space one is in, the timeline, the notices, the news of tickets.
     """
 
     def __init__(self, door: Door, dice: random.Random, stats: ClientStats, *, resume: bool = True) -> None:
@@ -62,6 +68,7 @@ class Reception:
         """The Space one is in, or was in last."""
         self.timeline: Timeline | None = None
         self.notices: Mailbox[Notice] = Mailbox(NOTICES_KEPT, self._drop_notice)
+        self.ticket_events: Mailbox[TicketEvent] = Mailbox(TICKET_EVENTS_KEPT, oldest)
         self.on_connection: Callable[[ConnectionState], None] | None = None
         self.on_datagram: Callable[[bytes], None] | None = None
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -104,6 +111,7 @@ class Reception:
         if self.timeline is not None and not self.timeline.over:
             self.timeline.finish(error)
         self.notices.close(error)
+        self.ticket_events.close(error)
         self.background.stop()
         if not self.lost.done():
             self.lost.set_result(None)
@@ -114,6 +122,8 @@ class Reception:
         """Hand it to whom it concerns; a token that expires is renewed here if it can be."""
         if isinstance(event, Notice):
             self.notices.put(event)
+        elif isinstance(event, TicketEvent):
+            self.ticket_events.put(event)
         elif not self.line.is_present(connection):
             return
         elif isinstance(event, BubbleChanged | BubbleGone):

@@ -85,6 +85,28 @@ NOTE = wire.NoteRow(3, "bo", "Bo", "Too loud", 6)
 PINNED = wire.PinRow(2, "Read this", "hana", 5)
 PROFILE: tuple[Any, ...] = ("hana", "Hana", "hana", 3, 4, 0, True)
 
+HOLD, TICKET_ID = b"h" * 16, b"t" * 16
+TERMS = wire.TermsRow(1250, "USD", 2, 100, 37, 5, 6, 3_600_000)
+TICKET = wire.TicketRow(TICKET_ID, SPACE, "Tea", 0, 1250, 0, "USD", 5, 3_600_000, 0, 2)
+PAYOUT = wire.PayoutRow(b"p" * 16, 6_000, "USD", 2, 1, 5)
+SUMS: tuple[Any, ...] = (
+    "USD",
+    2,
+    37,
+    46_250,
+    417,
+    0,
+    1_713,
+    42_796,
+    1_324,
+    0,
+    0,
+    7,
+    3_600_000,
+    3_600_000,
+    3_540_000,
+)
+
 FOUND: dict[type[Request], tuple[type[Reply], tuple[Any, ...]]] = {
     wire.ListSpaces: (wire.Spaces, ([],)),
     wire.ListPeople: (wire.People, (PEOPLE,)),
@@ -102,6 +124,17 @@ FOUND: dict[type[Request], tuple[type[Reply], tuple[Any, ...]]] = {
     wire.ListPosts: (wire.Posts, ([POST],)),
     wire.ListNotes: (wire.Notes, ([NOTE],)),
     wire.Create: (wire.Created, (SPACE,)),
+    wire.Sell: (wire.SaleTerms, (SPACE, "Tea", "Hana", 9, TERMS)),
+    wire.GetTerms: (wire.SaleTerms, (SPACE, "Tea", "Hana", 9, TERMS)),
+    wire.Reserve: (wire.Reserved, (HOLD, 300_000, 1250, "USD", 2)),
+    wire.Buy: (wire.Bought, (TICKET_ID, 0)),
+    wire.ListTickets: (wire.Tickets, ([TICKET],)),
+    wire.Refund: (wire.Refunded, (TICKET_ID, 417, 417, "USD", 2)),
+    wire.GetStatement: (wire.Statement, (SPACE, "Tea", *SUMS)),
+    wire.ListPayouts: (wire.Payouts, ([PAYOUT], None, "USD", 2, 47_796, 42_796, 5_000)),
+    wire.PayOut: (wire.Payout, (PAYOUT,)),
+    wire.GetPayoutAccount: (wire.PayoutAccount, (1, "https://pay.example/account/5")),
+    wire.Wait: (wire.Waiting, (SPACE, 3)),
 }
 """What is answered to those who ask, in a world with little in it."""
 

@@ -109,7 +109,7 @@ def test_verbs_are_sent_as_they_are_written() -> None:
         sent = [tuple(getattr(r, f) for f in r.__struct_fields__[1:]) for r in stage.session.requests[2:]]
         who = ("bo",)
         assert sent == [
-            (), ("ada",), who, who, ("bo", False), ("", False), ("",), who, ("bo", 1), ("", 100), ()
+            (), ("ada",), who, who, ("bo", False), ("", False), ("",), who, ("bo", 1, True), ("", 100), ()
         ]  # fmt: skip
 
     tell(story)
