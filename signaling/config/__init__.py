@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from signaling.config.errors import ConfigError
-from signaling.config.files import prepare_data_dir, read_public_keys, read_webhook_secret
+from signaling.config.files import (
+    PaySecrets,
+    prepare_data_dir,
+    read_pay_secrets,
+    read_public_keys,
+    read_webhook_secret,
+)
 from signaling.config.hosting import MIN_FOLLOWERS, HostingConfig, KindConfig, PeopleConfig
+from signaling.config.pay import HttpConfig, PayConfig
 from signaling.config.sources import ENVIRONMENT_PREFIX, SETTINGS, load_config
 from signaling.config.talk import TalkConfig
+from signaling.config.tickets import TicketsConfig
 from signaling.config.tree import (
     AuthConfig,
     LimitsConfig,
@@ -25,18 +33,23 @@ __all__ = [
     "AuthConfig",
     "ConfigError",
     "HostingConfig",
+    "HttpConfig",
     "KindConfig",
     "LimitsConfig",
     "ListenConfig",
     "MediaConfig",
+    "PayConfig",
+    "PaySecrets",
     "PeopleConfig",
     "ServerConfig",
     "StoreConfig",
     "TalkConfig",
+    "TicketsConfig",
     "TlsConfig",
     "WebhooksConfig",
     "load_config",
     "prepare_data_dir",
+    "read_pay_secrets",
     "read_public_keys",
     "read_webhook_secret",
 ]

@@ -10,7 +10,7 @@ class ConfigError(ValueError):
 
     `code` is stable: unknown_key, wrong_type, out_of_range, not_a_choice, file_unreadable, not_toml,
     development_exposed, certificate_missing, token_keys_missing, data_dir_unusable, key_unreadable,
-    webhook_url, webhook_secret. `key`
+    webhook_url, webhook_secret, pay_url, pay_secret, pay_currency, pay_extra_missing, port_unusable. `key`
     names the setting (`listen.port`).
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -12,7 +13,13 @@ from signaling.config.tree import ServerConfig
 from signaling.config.webhooks import SECRET_LEAST_BYTES
 from signaling.tokens import read_public_key
 
-__all__ = ["prepare_data_dir", "read_public_keys", "read_webhook_secret"]
+__all__ = [
+    "PaySecrets",
+    "prepare_data_dir",
+    "read_pay_secrets",
+    "read_public_keys",
+    "read_webhook_secret",
+]
 
 
 def prepare_data_dir(config: ServerConfig) -> Path:
@@ -60,6 +67,39 @@ def read_webhook_secret(config: ServerConfig) -> bytes:
             "random ones in hex there",
         )
     return secret
+
+
+@dataclass(frozen=True, slots=True)
+class PaySecrets:
+    """What Stripe is called with, and what its webhooks are checked with."""
+
+    stripe_key: str = field(repr=False)
+    webhook_secret: str = field(repr=False)
+
+
+def read_pay_secrets(config: ServerConfig) -> PaySecrets:
+    """The secrets of `[pay]`, checked as those named there are. ConfigError: pay_secret."""
+    pay = config.pay
+    key = _secret_text("pay.stripe_key", pay.stripe_key, pay.stripe_key_file)
+    secret = _secret_text("pay.webhook_secret", pay.webhook_secret, pay.webhook_secret_file)
+    pay.check_key(key)
+    pay.check_webhook_secret(secret)
+    return PaySecrets(key, secret)
+
+
+def _secret_text(key: str, text: str | None, path: Path | None) -> str:
+    if text is not None or path is None:
+        return text or ""
+    try:
+        return path.read_text("ascii").strip()
+    except OSError as error:
+        raise ConfigError(
+            "pay_secret", f"{key}_file", f"{path} cannot be read: {error.strerror}; name a file that can"
+        ) from error
+    except UnicodeDecodeError:
+        raise ConfigError(
+            "pay_secret", f"{key}_file", f"{path} holds no text; put the secret there"
+        ) from None
 
 
 def _public_key(key: str, path: Path) -> Ed25519PublicKey:

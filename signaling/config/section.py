@@ -11,12 +11,17 @@ from typing import Any, ClassVar, Literal
 
 from signaling.config.errors import ConfigError
 
-__all__ = ["Section", "number"]
+__all__ = ["Section", "number", "unset_number"]
 
 
 def number(default: float, low: float, high: float) -> Any:
     """A number with its default and its range."""
     return field(default=default, metadata={"low": low, "high": high})
+
+
+def unset_number(low: float, high: float) -> Any:
+    """A number with its range and no default: None means that it is worked out, or that there is none."""
+    return field(default=None, metadata={"low": low, "high": high})
 
 
 class Section:
@@ -31,7 +36,7 @@ class Section:
             value = getattr(self, item.name)
             _check_type(key, value, hints[item.name])
             low, high = item.metadata.get("low"), item.metadata.get("high")
-            if low is not None and not low <= value <= high:
+            if low is not None and value is not None and not low <= value <= high:
                 raise ConfigError(
                     "out_of_range", key, f"{value} is outside {low} to {high}; set one of these"
                 )

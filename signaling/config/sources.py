@@ -13,7 +13,9 @@ from typing import Any, Literal
 
 from signaling.config.errors import ConfigError
 from signaling.config.hosting import HostingConfig, KindConfig, PeopleConfig, kind_of
+from signaling.config.pay import HttpConfig, PayConfig
 from signaling.config.talk import TalkConfig
+from signaling.config.tickets import TicketsConfig
 from signaling.config.tree import (
     AuthConfig,
     LimitsConfig,
@@ -43,6 +45,9 @@ _SECTIONS: Mapping[str, Any] = {
         WebhooksConfig,
         HostingConfig,
         PeopleConfig,
+        TicketsConfig,
+        PayConfig,
+        HttpConfig,
     )
 }
 

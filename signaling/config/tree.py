@@ -10,10 +10,13 @@ from typing import ClassVar, Literal
 
 from signaling.config.errors import ConfigError
 from signaling.config.hosting import HostingConfig, PeopleConfig
+from signaling.config.pay import HttpConfig, PayConfig
 from signaling.config.section import Section, number
 from signaling.config.talk import TalkConfig
+from signaling.config.tickets import TicketsConfig
 from signaling.config.webhooks import WebhooksConfig
 from signaling.links import Link, LinkError
+from signaling.rules.sale_limits import SaleLimits
 
 __all__ = [
     "AuthConfig",
@@ -175,12 +178,21 @@ class ServerConfig:
     webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
     hosting: HostingConfig = field(default_factory=HostingConfig)
     people: PeopleConfig = field(default_factory=PeopleConfig)
+    tickets: TicketsConfig = field(default_factory=TicketsConfig)
+    pay: PayConfig = field(default_factory=PayConfig)
+    http: HttpConfig = field(default_factory=HttpConfig)
 
     def __post_init__(self) -> None:
         self._check_development()
         self._check_tls()
         self._check_keys()
         self._check_sizes()
+        self.pay.check_with(self.tickets, development=self.auth.development)
+
+    @property
+    def sale_limits(self) -> SaleLimits:
+        """The numbers of sales, as the rules take them."""
+        return self.tickets.limits(people=self.limits.people, development=self.auth.development)
 
     @property
     def signing_key(self) -> Path | None:

@@ -56,6 +56,9 @@ class Counts:
     webhooks_failed: int = 0  # attempts that were not
     webhooks_dropped: int = 0  # not kept, for too many waited
     webhooks_expired: int = 0
+    provider_events: int = 0  # webhooks of the payment provider that were posted
+    provider_events_refused: int = 0  # ... that were not to be believed
+    provider_events_failed: int = 0  # ... that could not be posted, and are sent again
     listened_us: int = 0  # time people spent in rooms, added up
     audio_dropped: int = 0  # of connections that are closed: dropped as the oldest of a full queue
     audio_oversized: int = 0

@@ -14,17 +14,22 @@ import pytest
 from signaling.config import (
     AuthConfig,
     HostingConfig,
+    HttpConfig,
     LimitsConfig,
     MediaConfig,
+    PayConfig,
     PeopleConfig,
     TalkConfig,
+    TicketsConfig,
     WebhooksConfig,
 )
 from signaling.protocol import CloseCode, ErrorCode, bounds
 from signaling.quic.gate import GateLimits
 from signaling.quic.limits import LinkLimits
 from signaling.rules import SpaceLimits
+from signaling.rules.money import currency
 from signaling.rules.plans import PlanLimits
+from signaling.rules.sale_limits import SaleLimits
 from signaling.server.statistics import zero
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +70,9 @@ SECTIONS = {
         WebhooksConfig,
         HostingConfig,
         PeopleConfig,
+        TicketsConfig,
+        PayConfig,
+        HttpConfig,
     )
 }
 
@@ -119,6 +127,21 @@ def test_every_limit_that_can_be_set_is_on_the_page_once() -> None:
         assert {name for name in named if name.startswith(f"{kind.section}.")} == {
             f"{kind.section}.{item.name}" for item in fields(kind)
         }
+
+
+def test_every_number_of_sales_and_of_what_comes_in_by_http_is_on_the_page() -> None:
+    named = {row.limit for row in rows()}
+    for kind in (TicketsConfig, PayConfig, HttpConfig):
+        for item in fields(kind):
+            if type(item.default) is int:
+                assert f"{kind.section}.{item.name}" in named
+
+
+def test_the_numbers_of_sales_are_those_of_the_rules() -> None:
+    usd = currency("USD")
+    assert TicketsConfig().limits(people=10_000, development=False) == SaleLimits.for_currency(usd)
+    gate = TicketsConfig().limits(people=10_000, development=True).gate
+    assert (gate.min_followers, gate.min_account_age_us, gate.min_hosted) == (0, 0, 0)
 
 
 def test_every_bound_of_connections_spaces_and_messages_is_on_the_page() -> None:

@@ -76,6 +76,7 @@ FLOORS = (
     ),
     Floor("signaling.server", parts("client", "cli", "load")),
     Floor("signaling.http", parts("quic", "server", "media", "client", "cli", "load")),
+    Floor("signaling.pay", parts("quic", "server", "media", "client", "cli", "load", "protocol")),
     Floor("signaling.media", parts("store", "client", "cli")),
     Floor("signaling.tokens", parts("store", "quic", "server", "media", "client", "cli", "protocol")),
 )
@@ -90,6 +91,9 @@ HOMES = {
     "jwt": "signaling.tokens",
     "iso4217": "signaling.rules",
     "httpx": "signaling.http",
+    "starlette": "signaling.http.app",
+    "uvicorn": "signaling.http.app",
+    "stripe": "signaling.pay",
     "typer": "signaling.cli",
     "rich": "signaling.cli",
     "textual": "signaling.cli.room",

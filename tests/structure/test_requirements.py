@@ -12,14 +12,18 @@ from tests.structure.source import COMPUTED, ROOT, files, imports
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
+# What nobody imports who sells nothing through Stripe.
+PAID = ("signaling/http/app.py", "signaling/pay/stripe.py", "signaling/pay/stripe_webhooks.py")
+
 # An extra and the folders (or files) that must work with it alone.
 FOR = {
     "": ("spacecore",),
     "client": ("signaling/client", "signaling/protocol", "signaling/quic"),
     "server": (
         *("signaling/server", "signaling/media", "signaling/rules", "signaling/store", "signaling/config"),
-        *("signaling/http", "signaling/tokens.py"),
+        *("signaling/http", "signaling/pay", "signaling/tokens.py"),
     ),
+    "pay": PAID,
     "cli": ("signaling/cli",),
     "bench": ("bench",),
 }
@@ -51,6 +55,7 @@ def imported(extra: str) -> set[str]:
             if place.endswith(".py")
             else files(place, suffixes=(".py", ".pyx", ".pxd", ".pxi"))
         )
+        found = [path for path in found if extra == "pay" or path.relative_to(ROOT).as_posix() not in PAID]
         roots |= {each.module.partition(".")[0] for path in found for each in imports(path)}
     ours = {"spacecore", "signaling", "bench", "tests", COMPUTED, "libc", "cpython", "cython", "posix"}
     return {INSTALLED_AS.get(name, name).replace("_", "-") for name in roots - ours - sys.stdlib_module_names}
