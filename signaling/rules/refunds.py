@@ -11,6 +11,7 @@ from signaling.rules.money import format_amount
 from signaling.rules.permissions import Refused
 from signaling.rules.sale import Sale, SaleState
 from signaling.rules.sale_limits import SaleLimits
+from signaling.rules.sales import TicketState
 
 
 class RefundReason(StrEnum):
@@ -98,16 +99,16 @@ def due_minor(sale: Sale, reason: RefundReason, broadcast_us: int = 0, delivered
 
     `broadcast_us`: how long the Space was on air. Where that reached the promised length nothing broke off.
     `delivered_us`: what of it counts as delivered to this ticket, time away included, at most `broadcast_us`.
-    Asked again it answers 0 for what was booked, so that a crash in between refunds nothing twice.
+    Asked again it answers 0 for what was booked, so that a crash in between refunds nothing twice. Who was
+    removed for cause is owed nothing; the host may still give.
     """
-    if sale.state is not SaleState.SOLD:
+    for_cause = sale.ticket is TicketState.REVOKED and not sale.disputed
+    if sale.state is not SaleState.SOLD or for_cause or reason is RefundReason.GIVEN:
         return 0
     if reason in BY_DELIVERY:
         if broadcast_us >= sale.promised_us:
             return 0
         in_all = undelivered_minor(sale.amount_minor, sale.promised_us, min(delivered_us, broadcast_us))
-    elif reason is RefundReason.GIVEN:
-        return 0  # nothing is due unasked: `asked`
     else:
         in_all = sale.amount_minor
     return max(0, in_all - sale.returned_minor)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from signaling.rules import Refused, State
-from signaling.rules.holds import release
+from signaling.rules.holds import release, revoke
 from signaling.rules.payouts import PayoutState, host_now_minor, statement
 from signaling.rules.postings import host_account, position
 from signaling.rules.refunds import BORNE_BY_HOST, RefundReason, RefundState
@@ -179,6 +179,13 @@ class Histories(RuleBasedStateMachine):
         sale = self.sale(pick, SaleState.SOLD)
         if sale is not None and sale.refundable_minor:
             self.refund(sale, max(1, int(share * sale.refundable_minor)), reason)
+
+    @rule(pick=picks)
+    def remove_for_cause(self, pick: int) -> None:
+        sale = self.sale(pick, SaleState.SOLD)
+        answer = revoke(sale) if sale is not None else None
+        if isinstance(answer, Sale):
+            self.till.keep(answer)
 
     @rule(kind=kinds)
     def go_live(self, kind: int) -> None:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signaling.rules.postings import book_fee, book_refund
+from signaling.rules.holds import revoke
+from signaling.rules.postings import book_chargeback, book_chargeback_won, book_fee, book_refund
 from signaling.rules.refunds import (
     BORNE_BY_HOST,
     Parts,
@@ -101,6 +102,15 @@ def test_what_is_due_is_due_once() -> None:
         booked = after(start, (due, RefundReason.BROKE_OFF))
         assert due_minor(booked, RefundReason.BROKE_OFF, 20 * MINUTE_US, 20 * MINUTE_US) == 0
     assert due_minor(sale, RefundReason.GIVEN) == 0, "nobody is owed what a host may give"
+
+
+def test_who_was_removed_for_cause_is_owed_nothing_but_may_be_given() -> None:
+    removed = done(revoke(settled(1_000)))
+    for reason in RefundReason:
+        assert due_minor(removed, reason) == 0
+    assert asked(removed, "ann", 0, LIMITS) == 1_000
+    disputed = book_chargeback_won(book_chargeback(settled(1_000), 1_000, 0).sale).sale
+    assert due_minor(disputed, RefundReason.HOST_CANCELLED) == 1_000, "lost the ticket, not the money"
 
 
 def test_a_host_gives_back_no_more_than_is_left() -> None:
