@@ -1,4 +1,4 @@
-"""What outlives the server: people and their graph, Spaces and plans, what was done and said in them.
+"""What outlives the server: people and their graph, Spaces and plans, what was done and said, and the money.
 
 The only SQL. Everything goes through `Store.transaction()`; the repositories, one for each noun, are modules
 of functions that take its connection, and `record` writes what the rules decided.
@@ -11,16 +11,27 @@ from signaling.store import (
     audit,
     bans,
     blocks,
+    charges,
+    deliveries,
     follows,
+    holds,
     invites,
+    keys,
+    ledger,
     notes,
+    offers,
     outbox,
+    payouts,
     pins,
     plans,
     posts,
+    refunds,
     reports,
+    sales,
+    sellers,
     spaces,
     stage,
+    waiting,
 )
 from signaling.store.accounts import Account
 from signaling.store.audit import AuditEntry
@@ -45,16 +56,27 @@ __all__ = [
     "audit",
     "bans",
     "blocks",
+    "charges",
+    "deliveries",
     "follows",
+    "holds",
     "invites",
     "is_durable",
+    "keys",
+    "ledger",
     "notes",
+    "offers",
     "outbox",
+    "payouts",
     "pins",
     "plans",
     "posts",
     "record",
+    "refunds",
     "reports",
+    "sales",
+    "sellers",
     "spaces",
     "stage",
+    "waiting",
 ]

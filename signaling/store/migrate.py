@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signaling.store.errors import StoreError
-from signaling.store.tables import METADATA
+from signaling.store.tables_ledger import ALL_TABLES
 
 # Alembic keeps the migration under way in globals of the process, and run_sync lets others run between
 # two statements: two stores that open at once would migrate each other's database.
@@ -52,7 +52,7 @@ def _bring_up(connection: Connection) -> None:
         return
     if found is None:
         # An empty database: the tables at once, which are what the migrations lead to (a test says so).
-        METADATA.create_all(connection, checkfirst=False)
+        ALL_TABLES.create_all(connection, checkfirst=False)
         context.stamp(script, "head")
         return
     known = {revision.revision for revision in script.walk_revisions()}

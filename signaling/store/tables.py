@@ -35,14 +35,14 @@ METADATA = MetaData(
 )
 
 # A number that counts up; SQLite makes those of INTEGER columns only.
-_COUNTING = BigInteger().with_variant(Integer(), "sqlite")
+COUNTING = BigInteger().with_variant(Integer(), "sqlite")
 
 
 def _space() -> Column[bytes]:
     return Column("space", LargeBinary(16), ForeignKey("spaces.space"), primary_key=True)
 
 
-def _user(name: str = "user", *, key: bool = False) -> Column[str]:
+def user_column(name: str = "user", *, key: bool = False) -> Column[str]:
     return Column(name, String(64), ForeignKey("accounts.user"), primary_key=key, nullable=False)
 
 
@@ -69,8 +69,8 @@ accounts = Table(
 follows = Table(
     "follows",
     METADATA,
-    _user("follower", key=True),
-    _user("followed", key=True),
+    user_column("follower", key=True),
+    user_column("followed", key=True),
     Column("since_us", BigInteger, nullable=False),
     CheckConstraint("follower <> followed", name="another"),
     Index("ix_follows_followed_follower", "followed", "follower"),
@@ -80,8 +80,8 @@ follows = Table(
 blocks = Table(
     "blocks",
     METADATA,
-    _user("blocker", key=True),
-    _user("blocked", key=True),
+    user_column("blocker", key=True),
+    user_column("blocked", key=True),
     Column("since_us", BigInteger, nullable=False),
     CheckConstraint("blocker <> blocked", name="another"),
     Index("ix_blocks_blocked_blocker", "blocked", "blocker"),
@@ -93,13 +93,13 @@ spaces = Table(
     METADATA,
     Column("space", LargeBinary(16), primary_key=True),
     Column("title", String(1000), nullable=False),
-    _user("host"),
+    user_column("host"),
     Column("host_name", String(50), nullable=False),
     Column("state", String(16), nullable=False),
     Column("opened_us", BigInteger),
     Column("ended_us", BigInteger),
     Column("ended_reason", String(64)),
-    _user("founder"),
+    user_column("founder"),
     Column("kind", String(16), nullable=False, server_default=""),
     Column("who_may_speak", SmallInteger, nullable=False, server_default="0"),
     Column("queue_order", SmallInteger, nullable=False, server_default="0"),
@@ -147,7 +147,7 @@ stage = Table(
     "stage",
     METADATA,
     _space(),
-    _user(key=True),
+    user_column(key=True),
     Column("seat", SmallInteger, nullable=False),
     Column("role", SmallInteger, nullable=False),
     Column("muted", SmallInteger, nullable=False),
@@ -168,20 +168,20 @@ asks = Table(
     # Order of asking; two asks may bear the same microsecond.
     Column("ask", Integer, primary_key=True),
     Column("space", LargeBinary(16), ForeignKey("spaces.space"), nullable=False),
-    _user(),
+    user_column(),
     Column("asked_us", BigInteger, nullable=False),
     UniqueConstraint("space", "user"),
 )
 
 # Who was on stage before: in a fair queue they stand behind those who were not.
-spoke = Table("spoke", METADATA, _space(), _user(key=True))
+spoke = Table("spoke", METADATA, _space(), user_column(key=True))
 
 bans = Table(
     "bans",
     METADATA,
     _space(),
-    _user(key=True),
-    _user("by"),
+    user_column(key=True),
+    user_column("by"),
     Column("banned_us", BigInteger, nullable=False),
 )
 
@@ -189,8 +189,8 @@ invites = Table(
     "invites",
     METADATA,
     _space(),
-    _user(key=True),
-    _user("by"),
+    user_column(key=True),
+    user_column("by"),
     Column("invited_us", BigInteger, nullable=False),
     Column("expires_us", BigInteger, nullable=False),
 )
@@ -201,7 +201,7 @@ links = Table(
     METADATA,
     _space(),
     Column("digest", LargeBinary(32), primary_key=True),
-    _user("by"),
+    user_column("by"),
     Column("made_us", BigInteger, nullable=False),
     Column("expires_us", BigInteger, nullable=False),
     Column("used_by", String(64), ForeignKey("accounts.user")),
@@ -212,7 +212,7 @@ reminders = Table(
     "reminders",
     METADATA,
     _space(),
-    _user(key=True),
+    user_column(key=True),
     # What was news after this they have not been told.
     Column("told_us", BigInteger, nullable=False),
     Index("ix_reminders_user_space", "user", "space"),
@@ -223,7 +223,7 @@ posts = Table(
     METADATA,
     _space(),
     Column("post", BigInteger, primary_key=True),
-    _user(),
+    user_column(),
     Column("text", Text, nullable=False),
     Column("at_us", BigInteger, nullable=False),
     # The number of another post, also of one that is gone since.
@@ -236,7 +236,7 @@ notes = Table(
     METADATA,
     _space(),
     Column("note", BigInteger, primary_key=True),
-    _user(),
+    user_column(),
     Column("text", Text, nullable=False),
     Column("at_us", BigInteger, nullable=False),
     CheckConstraint("note >= 1", name="note_positive"),
@@ -247,7 +247,7 @@ pins = Table(
     METADATA,
     _space(),
     Column("pin", BigInteger, primary_key=True),
-    _user(),
+    user_column(),
     Column("text", Text, nullable=False),
     Column("at_us", BigInteger, nullable=False),
     CheckConstraint("pin >= 1", name="pin_positive"),
@@ -256,7 +256,7 @@ pins = Table(
 reports = Table(
     "reports",
     METADATA,
-    Column("report", _COUNTING, primary_key=True),
+    Column("report", COUNTING, primary_key=True),
     Column("space", LargeBinary(16), ForeignKey("spaces.space"), nullable=False),
     Column("by", String(64), nullable=False),
     Column("target", String(64), nullable=False),
@@ -286,7 +286,7 @@ audit = Table(
 outbox = Table(
     "outbox",
     METADATA,
-    Column("serial", _COUNTING, primary_key=True),
+    Column("serial", COUNTING, primary_key=True),
     Column("space", LargeBinary(16), nullable=False),
     Column("receiver", String(200), nullable=False),
     Column("event_id", String(64), nullable=False),

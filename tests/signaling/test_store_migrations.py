@@ -54,14 +54,28 @@ def described(connection: sa.Connection) -> dict[str, Any]:
     }
 
 
+def triggers(connection: sa.Connection) -> list[str]:
+    """What makes the ledger immutable: by name on SQLite, with its table on PostgreSQL."""
+    query = {
+        "sqlite": "SELECT name || ' ' || sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name",
+        "postgresql": "SELECT tgname || ' ' || tgrelid::regclass::text FROM pg_trigger "
+        "WHERE NOT tgisinternal ORDER BY tgname",
+    }[connection.dialect.name]
+    return list(connection.execute(sa.text(query)).scalars())
+
+
 def _shown(index: Any) -> str:
     where = {name: str(value) for name, value in index.get("dialect_options", {}).items()}
     return str({**index, "dialect_options": where})
 
 
 def test_the_migrations_lead_to_the_tables(store_url: str) -> None:
-    wanted, _, _, found = aside(store_url, _make_all_at_once, METADATA.drop_all, migrate.upgrade, described)
+    wanted, kept, _, _, found, made = aside(
+        store_url, _make_all_at_once, triggers, METADATA.drop_all, migrate.upgrade, described, triggers
+    )
     assert found == wanted
+    assert made == kept
+    assert len(kept) == 4
     assert set(wanted) == set(METADATA.tables)
     assert all(table["pk"]["name"] for table in wanted.values())
     assert "live" in wanted["spaces"]["ix"][-1], "what an index is for is compared, too"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from alembic import context
 
-from signaling.store.tables import METADATA
+from signaling.store.tables_ledger import ALL_TABLES
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=METADATA,
+    target_metadata=ALL_TABLES,
     # SQLite's tables are altered by copying them.
     render_as_batch=True,
 )
