@@ -20,11 +20,13 @@ from signaling.cli.people_commands import PEOPLE_COMMANDS
 from signaling.cli.room.entry import room
 from signaling.cli.running import guarded
 from signaling.cli.schedule_commands import schedule
+from signaling.cli.ticket_commands import TICKET_COMMANDS
 
 __all__ = ["app"]
 
 _ROOMS = "Spaces"
 _PEOPLE = "People"
+_TICKETS = "Tickets"
 _SCRIPTS = "Scripts and backends"
 
 app = typer.Typer(
@@ -119,6 +121,8 @@ for command in (*CLIENT_COMMANDS, room):
     app.command(rich_help_panel=_ROOMS)(command)
 for command in PEOPLE_COMMANDS:
     app.command(rich_help_panel=_PEOPLE)(command)
+for command in TICKET_COMMANDS:
+    app.command(rich_help_panel=_TICKETS)(command)
 app.add_typer(schedule, name="schedule", rich_help_panel=_ROOMS)
 app.add_typer(act, name="act", rich_help_panel=_SCRIPTS)
 for command in ACT_COMMANDS:

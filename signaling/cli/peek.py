@@ -11,8 +11,10 @@ from signaling.cli.connecting import ConnectionOptions, dial, place
 from signaling.cli.meters import role_word
 from signaling.cli.printing import facts, print_json, time_of
 from signaling.cli.running import run_loop
+from signaling.cli.selling import terms_rows
 from signaling.cli.telling import POLICY_WORDS
-from signaling.client import Peeked
+from signaling.client import Peeked, TicketRequired
+from signaling.protocol import messages as wire
 
 __all__ = ["STATES", "run", "view"]
 
@@ -27,18 +29,37 @@ def run(options: ConnectionOptions, space: str, *, as_json: bool) -> int:
 async def _peek(options: ConnectionOptions, space: str, as_json: bool) -> int:
     options, where = place(options, space)
     async with await dial(options) as client:
-        seen = await client.peek(where)
+        try:
+            seen: Peeked | wire.TicketRequired = await client.peek(where)
+        except TicketRequired as error:
+            seen = error.offer
     if as_json:
         print_json(seen)
     else:
-        Console(highlight=False).print(view(seen))
+        Console(highlight=False).print(view(seen) if isinstance(seen, Peeked) else offer_view(seen))
     return 0
+
+
+def offer_view(seen: wire.TicketRequired) -> Table:
+    """What one without a ticket is told, one line a fact."""
+    return facts(
+        [
+            ("Space", seen.space.hex()),
+            ("Title", seen.title),
+            ("State", f"{_state_word(seen.state)}, for holders of tickets"),
+            ("Host", f"{seen.host_name} ({seen.host})"),
+            ("Starts", time_of(seen.starts_ms) if seen.starts_ms and seen.state == 0 else ""),
+            *terms_rows(seen.terms),
+            ("You", f"at place {seen.place} of the waiting list" if seen.place else ""),
+            ("Ticket", f"spaces buy {seen.space.hex()}"),
+        ]
+    )
 
 
 def view(seen: Peeked) -> Table:
     """What a Space is, one line a fact."""
     settings = seen.settings
-    state = STATES[seen.state] if seen.state < len(STATES) else f"in state {seen.state}"
+    state = _state_word(seen.state)
     rows = [
         ("Space", seen.space.hex()),
         ("Title", settings.title),
@@ -55,3 +76,7 @@ def view(seen: Peeked) -> Table:
         rows.append(("People", str(seen.people)))
         rows += [("On stage", f"{row.name}, {role_word(row.role)}") for row in seen.stage]
     return facts(rows)
+
+
+def _state_word(state: int) -> str:
+    return STATES[state] if state < len(STATES) else f"in state {state}"

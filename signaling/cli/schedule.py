@@ -16,7 +16,7 @@ from signaling.cli.printing import duration, listing, print_json, time_of
 from signaling.cli.running import run_loop
 from signaling.client import Client, PlannedSpace, WhoMaySpeak
 
-__all__ = ["cancel", "create", "list_planned", "moment", "move", "remind", "told"]
+__all__ = ["cancel", "clock_time", "create", "lasting", "list_planned", "moment", "move", "remind", "told"]
 
 _DURATION: Final = re.compile(
     r"(?:(\d{1,3})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m(?:in)?)?(?:(\d{1,6})s)?", re.ASCII
@@ -105,19 +105,27 @@ def moment(at: str, in_: str, now: datetime) -> datetime:
         raise Misuse(
             "bad_time", f"{given} of --at and --in given", "give one, as --in 2h or --at '2030-03-17 18:30'"
         )
-    if at:
-        try:
-            when = datetime.fromisoformat(at.strip())
-        except ValueError:
-            raise Misuse(
-                "bad_time", f"--at is {at[:40]!r}", "write it as 2030-03-17 18:30, or 2030-03-17T18:30Z"
-            ) from None
-        return when if when.tzinfo is not None else when.astimezone()
-    found = _DURATION.fullmatch(in_.replace(" ", "").lower())
+    return clock_time("--at", at) if at else now + lasting("--in", in_)
+
+
+def clock_time(option: str, text: str) -> datetime:
+    """A time as an option says it; without a zone by this machine's clock. Misuse."""
+    try:
+        when = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise Misuse(
+            "bad_time", f"{option} is {text[:40]!r}", "write it as 2030-03-17 18:30, or 2030-03-17T18:30Z"
+        ) from None
+    return when if when.tzinfo is not None else when.astimezone()
+
+
+def lasting(option: str, text: str) -> timedelta:
+    """How long something is, as an option says it. Misuse."""
+    found = _DURATION.fullmatch(text.replace(" ", "").lower())
     if found is None or not any(found.groups()):
-        raise Misuse("bad_time", f"--in is {in_[:40]!r}", "write it as 90m, 2h, 3d or 1d12h")
+        raise Misuse("bad_time", f"{option} is {text[:40]!r}", "write it as 90m, 2h, 3d or 1d12h")
     days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return now + timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
 def told(planned: PlannedSpace, verb: str, now: datetime) -> str:

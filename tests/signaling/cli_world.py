@@ -19,7 +19,7 @@ from tests.virtual.loop import run
 __all__ = ["SENTENCE", "World", "run_command"]
 
 SENTENCE = re.compile(r"^spaces [\w -]+: .+ \[[a-z_]+\]$")
-MODULES = ("live", "timeline", "peek", "people", "schedule", "share", "act")
+MODULES = ("live", "timeline", "peek", "people", "schedule", "share", "act", "tickets", "selling")
 PAUSE_S = 1.0
 
 

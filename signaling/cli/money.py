@@ -1,0 +1,47 @@
+"""Amounts and states of tickets as the commands print them, and amounts as people type them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from signaling.cli.failures import Misuse
+from signaling.cli.printing import duration
+from signaling.client import PayoutRow, TicketRow
+from signaling.rules import Refused
+from signaling.rules.money import Currency, format_amount, parse_amount
+
+__all__ = ["amount", "heard", "payout_word", "read_amount", "ticket_word"]
+
+_TICKETS: Final = ("valid", "refunded", "revoked", "payment under way", "payment failed")
+_PAYOUTS: Final = ("under way", "paid", "failed")
+
+
+def amount(amount_minor: int, code: str, exponent: int) -> str:
+    """`12.50 USD`, with as many decimals as the currency has."""
+    return format_amount(amount_minor, Currency(code, exponent))
+
+
+def read_amount(option: str, text: str, code: str, exponent: int) -> int:
+    """Minor units of what was typed, such as 12.50. Misuse for what is no amount of this currency."""
+    found = parse_amount(text, Currency(code, exponent))
+    if isinstance(found, Refused):
+        raise Misuse(found.code, f"{option}: {found.message.rstrip('.')}")
+    return found
+
+
+def ticket_word(row: TicketRow) -> str:
+    """What it is worth."""
+    return _TICKETS[row.state] if row.state < len(_TICKETS) else f"in state {row.state}"
+
+
+def payout_word(row: PayoutRow) -> str:
+    """How far it is, and why not farther."""
+    word = _PAYOUTS[row.state] if row.state < len(_PAYOUTS) else f"in state {row.state}"
+    return f"{word}: {row.reason}" if row.reason else word
+
+
+def heard(row: TicketRow) -> str:
+    """How much of what was promised was delivered; nothing before it began."""
+    if not row.delivered_ms:
+        return ""
+    return f"{duration(row.delivered_ms / 1000)} of {duration(row.promised_ms / 1000)}"
