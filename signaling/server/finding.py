@@ -67,9 +67,9 @@ class Finding:
         if isinstance(found, Refused):
             return found
         live = [(actor.state, cursor) for actor, cursor in found.spaces if not actor.is_over]
-        others = {state.host for state, _ in live} - {me.user}
+        others = {owner for state, _ in live for owner in state.owners} - {me.user}
         hidden = await self._relations.strangers_among(me.user, others)
-        seen = [(live_row(state), cursor) for state, cursor in live if state.host not in hidden]
+        seen = [(live_row(state), cursor) for state, cursor in live if hidden.isdisjoint(state.owners)]
         rows = fit_rows([row for row, _ in seen])
         # A page may be shorter than was asked for; what was left out for its length comes on the next.
         more = found.more if len(rows) == len(seen) else seen[len(rows) - 1][1]
@@ -81,7 +81,7 @@ class Finding:
             return allowed
         actor = self._directory.get(request.space)
         if actor is not None and not actor.is_over:
-            if await self._hidden(me.user, actor.state.host):
+            if await self._hidden(me.user, *actor.state.owners):
                 return rules.no_such_space(request.space)
             allowed = rules.may(me.user, Action.PEEK, actor.state)
             return allowed if isinstance(allowed, Refused) else _live(request.id, actor)
@@ -95,8 +95,8 @@ class Finding:
             return rules.no_such_space(request.space)
         return _stored(request.id, stored, reminded)
 
-    async def _hidden(self, user: str, host: str) -> bool:
-        return user != host and await self._relations.are_strangers(user, host)
+    async def _hidden(self, user: str, *hosts: str) -> bool:
+        return bool(await self._relations.strangers_among(user, set(hosts) - {user}))
 
 
 def _live(request_id: int, actor: SpaceActor) -> wire.Peeked:

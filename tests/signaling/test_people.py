@@ -141,6 +141,27 @@ def test_a_block_puts_somebody_out_of_the_blockers_live_space() -> None:
     tell(story)
 
 
+def test_a_block_of_the_hosts_hides_the_space_also_while_another_stands_in() -> None:
+    async def story(town: Town) -> None:
+        host, space = await town.host("host")
+        bo, ann = await town.people_named("bo", "ann")
+        await host.ask(wire.Block, "bo")
+        await ann.ask(wire.Block, "host")
+        co = await town.speaker("co", space, host)
+        await host.ask(wire.Promote, "co")
+        await host.hang_up()
+        await town.pass_time(30.1)
+        assert town.directory.get(space).state.host == "co"  # type: ignore[union-attr]
+        for stranger in (bo, ann):
+            assert (await stranger.ask(wire.ListSpaces)).spaces == []
+            peeked, never = await stranger.ask(wire.Peek, space), await stranger.ask(wire.Peek, bytes(16))
+            assert peeked.code == never.code == ErrorCode.no_such_space
+        assert [row.space for row in (await co.ask(wire.ListSpaces)).spaces] == [space]
+        assert (await co.ask(wire.Peek, space)).host == "co"
+
+    tell(story)
+
+
 def test_a_block_by_a_listener_puts_nobody_out() -> None:
     async def story(town: Town) -> None:
         _, space = await town.host("host")
