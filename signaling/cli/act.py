@@ -70,7 +70,7 @@ DEEDS: Final[dict[str, Deed]] = {
     "topics": lambda space, given: space.change(topics=given["topics"] or ()),
     "who-may-speak": lambda space, given: space.change(who_may_speak=given["policy"]),
     "queue-order": lambda space, given: space.change(queue_order=given["order"]),
-    "post": lambda space, given: space.post(given["text"]),
+    "post": lambda space, given: space.post(given["text"], reply_to=given["reply_to"] or 0),
     "delete-post": lambda space, given: space.delete_post(given["number"]),
     "posts": lambda space, given: space.posts(given["most"]),
     "note": lambda space, given: space.note(given["text"]),

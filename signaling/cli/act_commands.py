@@ -47,6 +47,11 @@ _TOPICS = Word(
 )
 _POLICY = Word("policy", Annotated[Literal["everyone", "followed", "invited"], typer.Argument(help="Who.")])
 _ORDER = Word("order", Annotated[Literal["arrival", "fair"], typer.Argument(help="Which.")])
+_REPLY = Word(
+    "reply_to",
+    Annotated[int | None, typer.Option(min=1, metavar="NUMBER", help="Of the post that this answers.")],
+    None,
+)
 _MORE = Word("text", Annotated[str, typer.Argument(metavar="[TEXT]", help="What happened.")], "")
 _REACTION = _text("reaction", "heart, laugh, clap, fire, hundred, wave, sad or surprised.")
 _REASON = _text("reason", "spam, abuse, hate, violence, self-harm, privacy or other.")
@@ -78,7 +83,7 @@ VERBS: Final[dict[str, tuple[str, tuple[Word, ...]]]] = {
     "topics": ("Say what it is about: up to three words, or none.", (_TOPICS,)),
     "who-may-speak": ("Say who may ask to speak.", (_POLICY,)),
     "queue-order": ("Say whose turn it is; fair: who has not spoken here yet comes first.", (_ORDER,)),
-    "post": ("Write to everybody.", (_TEXT,)),
+    "post": ("Write to everybody.", (_TEXT, _REPLY)),
     "delete-post": ("Take a post away.", (_NUMBER,)),
     "posts": ("What was written, the latest first.", (_MOST,)),
     "note": ("Write a private word to the hosts.", (_TEXT,)),

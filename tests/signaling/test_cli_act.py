@@ -64,7 +64,7 @@ DONE: dict[str, tuple[list[str], Request | None]] = {
     "topics": (["tea", "trains"], wire.Change(1, topics=["tea", "trains"])),
     "who-may-speak": (["invited"], wire.Change(1, who_may_speak=2)),
     "queue-order": (["fair"], wire.Change(1, queue_order=1)),
-    "post": (["Hello all"], wire.Post(1, "Hello all")),
+    "post": (["Hello all", "--reply-to", "3"], wire.Post(1, "Hello all", 3)),
     "delete-post": (["7"], wire.DeletePost(1, 7)),
     "posts": (["--most", "5"], wire.ListPosts(1, 0, 5)),
     "note": (["Too loud"], wire.Note(1, "Too loud")),
@@ -115,6 +115,7 @@ def test_what_one_asks_for_is_shown(world: World) -> None:
     assert "Hana" in world.spaces("act", "stage", ID)
     assert world.spaces("act", "queue", ID) == "There is nothing of the kind.\n"
     assert world.spaces("act", "post", ID, "Hello") == "Done: post, number 7.\n"
+    assert world.sent()[-1] == wire.Post(1, "Hello")
     assert world.spaces("act", "lock", ID) == "Done: lock.\n"
     for verb, text in (("posts", "Hello"), ("notes", "Too loud"), ("bans", "Ada")):
         assert text in world.spaces("act", verb, ID)
