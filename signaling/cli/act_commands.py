@@ -36,6 +36,13 @@ _HOLD = Word(
     Annotated[bool, typer.Option("--hold", metavar="", help="They cannot unmute until a host lets go.")],
     False,
 )
+_FOR_CAUSE = Word(
+    "for_cause",
+    Annotated[
+        bool, typer.Option("--for-cause", metavar="", help="What they paid for a ticket is not given back.")
+    ],
+    False,
+)
 _MOST = Word("most", Most, 100)
 _PERCENT = Word(
     "percent", Annotated[int, typer.Argument(min=0, max=100, metavar="PERCENT", help="Of their voice.")]
@@ -73,8 +80,8 @@ VERBS: Final[dict[str, tuple[str, tuple[Word, ...]]]] = {
     "volume": ("Make somebody on stage less loud for everybody.", (_USER, _PERCENT)),
     "move": ("Send somebody from the stage to the listeners.", (_USER,)),
     "remove": ("Put somebody out; they may come back.", (_USER,)),
-    "ban": ("Put somebody out; they may not come back to this Space.", (_USER,)),
-    "block": ("Put somebody out; they may come to no Space of the host.", (_USER,)),
+    "ban": ("Put somebody out; they may not come back to this Space.", (_USER, _FOR_CAUSE)),
+    "block": ("Put somebody out; they may come to no Space of the host.", (_USER, _FOR_CAUSE)),
     "unban": ("Let somebody come back.", (_USER,)),
     "bans": ("Who may not come back.", (_MOST,)),
     "lock": ("Let nobody new in.", ()),

@@ -55,7 +55,7 @@ DONE: dict[str, tuple[list[str], Request | None]] = {
     "move": (["bo"], wire.Move(1, "bo")),
     "remove": (["bo"], wire.Remove(1, "bo", 0)),
     "ban": (["bo"], wire.Remove(1, "bo", 1)),
-    "block": (["bo"], wire.Remove(1, "bo", 2)),
+    "block": (["bo", "--for-cause"], wire.Remove(1, "bo", 2, False)),
     "unban": (["bo"], wire.Unban(1, "bo")),
     "bans": ([], wire.ListBans(1, "", 100)),
     "lock": ([], wire.Change(1, locked=True)),

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from signaling.config import HttpConfig, PayConfig, TicketsConfig
+from signaling.http.app import WEBHOOK_PATH
+from signaling.pay import stripe_objects
 from signaling.pay.sandbox import CARDS, fee_of
 from signaling.rules.money import currency, default_tiers, format_amount, split
 from signaling.rules.postings import (
@@ -109,6 +115,36 @@ def test_every_card_of_the_sandbox() -> None:
     assert [row[0].strip("`") for row in rows("Sandbox cards")] == list(CARDS)
     assert fee_of(10_000) == 290 + 30
     assert "2.9 % and 30 minor units" in PAGE
+
+
+def test_the_settings_are_the_defaults() -> None:
+    section = PAGE[PAGE.index("## Settings") : PAGE.index("## Setting Stripe up")]
+    [block] = re.findall(r"^```toml\n(.*?)^```$", section, re.M | re.S)
+    shown = TicketsConfig(**to_config(tomllib.loads(block)["tickets"]))
+    assert {item.name for item in fields(TicketsConfig)} == set(tomllib.loads(block)["tickets"])
+    assert shown.limits(people=10_000, development=False) == LIMITS
+
+
+def test_the_example_of_stripe_is_a_configuration(tmp_path: Path) -> None:
+    section = PAGE[PAGE.index("## Setting Stripe up") :]
+    [block] = re.findall(r"^```toml\n(.*?)^```$", section, re.M | re.S)
+    told = tomllib.loads(block)
+    pay = told["pay"] | {
+        name: tmp_path / told["pay"][name] for name in ("stripe_key_file", "webhook_secret_file")
+    }
+    PayConfig(**pay).check_with(TicketsConfig(**told["tickets"]), development=False)
+    HttpConfig(**told["http"])
+    assert WEBHOOK_PATH in section
+
+
+def test_every_event_of_stripe_that_is_read() -> None:
+    section = PAGE[PAGE.index("Events: ") : PAGE.index("Others are confirmed")]
+    assert re.findall(r"`([\w.]+)`", section) == list(stripe_objects._READERS)
+
+
+def to_config(table: dict[str, Any]) -> dict[str, Any]:
+    """As the reader of files does it."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
 
 
 def test_the_example_adds_up() -> None:
