@@ -123,9 +123,9 @@ def remove(
     return change.outcome()
 
 
-def shut_out(state: SpaceState, user: str, now_us: int) -> Outcome:
-    """The host has blocked `user` from outside this Space: out as by `remove`. There is no ban beside the
-    block, which the doors ask for themselves.
+def shut_out(state: SpaceState, blocker: str, user: str, now_us: int) -> Outcome:
+    """`blocker`, whose Space it is, has blocked `user` from outside: out as by `remove`. There is no ban
+    beside the block, which the doors ask for themselves.
 
     A fact, not an act: for who is not here, and for those whose Space it is, there is nothing to change.
     """
@@ -134,6 +134,7 @@ def shut_out(state: SpaceState, user: str, now_us: int) -> Outcome:
     change = Change(state)
     change.go(user, "removed", fx.Removed(user, "removed"))
     drop_links_of(change, user)
+    change.audit(blocker, Action.REMOVE, user, "block")
     return change.outcome()
 
 

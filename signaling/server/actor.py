@@ -123,7 +123,7 @@ class SpaceActor:
         if blocker in self.state.owners:
             self._blocks += 1
             if on:
-                self._put(lambda: self._fact(rules.shut_out(self.state, user, self.now_us())))
+                self._put(lambda: self._fact(rules.shut_out(self.state, blocker, user, self.now_us())))
 
     def close(self, reason: str) -> None:
         """End the Space, for a reason that people are told."""

@@ -94,8 +94,11 @@ class OrderAndTalk(History):
         if owner not in (model.host, model.rightful) or owner == whom:
             return
         model.blocks.add((owner, whom))
-        assert self.attempt(lambda state: rules.shut_out(state, whom, model.now_us), True)
-        if whom not in (model.host, model.rightful) and model.known(whom):
+        is_put_out = whom not in (model.host, model.rightful) and model.known(whom)
+        assert self.command(
+            owner, lambda state: rules.shut_out(state, owner, whom, model.now_us), True, own=not is_put_out
+        )
+        if is_put_out:
             model.go(whom)
             model.links = {key: link for key, link in model.links.items() if whom not in (link[0], link[2])}
 

@@ -134,6 +134,13 @@ def test_a_block_puts_somebody_out_of_the_blockers_live_space() -> None:
         assert bo.peer.closed is not None
         assert town.halls[space].session_of("bo") is None
         assert town.halls[space].session_of("ann") is ann.session
+        newest = (await host.ask(wire.ListAudit)).entries[0]
+        assert (newest.actor, newest.action, newest.target, newest.detail) == (
+            "host",
+            "remove",
+            "bo",
+            "block",
+        )
         again = await town.known("bo")
         answer = await again.ask(wire.Join, space)
         assert isinstance(answer, wire.Error)

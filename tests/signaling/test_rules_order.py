@@ -201,10 +201,15 @@ def test_a_ban_is_lifted_but_a_block_stays() -> None:
 
 def test_a_block_from_outside_puts_out_without_a_ban() -> None:
     state = on_stage(opened(), "bob")
-    outcome = rules.shut_out(state, "bob", T0)
+    outcome = rules.shut_out(state, "ann", "bob", T0)
     assert outcome.effects[:2] == (SeatRemoved(1, "bob"), Removed("bob", "removed"))
+    assert outcome.effects[-2:] == (
+        Audited("ann", "remove", "bob", "block"),
+        StageChanged(tuple(outcome.state.stage())),
+    )
     assert outcome.state.banned == frozenset()
-    assert rules.shut_out(state, "ann", T0).effects == rules.shut_out(state, "zoe", T0).effects == ()
+    for nobody in ("ann", "zoe"):
+        assert rules.shut_out(state, "ann", nobody, T0).effects == ()
 
 
 def test_the_blocked_are_answered_as_if_there_were_no_such_space() -> None:

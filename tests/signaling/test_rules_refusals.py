@@ -339,7 +339,7 @@ def test_in_a_space_that_is_over_every_act_is_refused_and_every_fact_changes_not
         rules.lost(over, "ann", T0),
         rules.on_time(over, LATE_US),
         rules.close(over, "x", T0),
-        rules.shut_out(over, "bob", T0),
+        rules.shut_out(over, "ann", "bob", T0),
     ):
         assert outcome == Outcome(over)
     assert photograph(over) == picture
