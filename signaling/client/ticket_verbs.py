@@ -14,6 +14,7 @@ from signaling.client.asking import Asking, gather
 from signaling.client.errors import ConnectionClosed, RequestRefused, TimedOut
 from signaling.client.names import Where, milliseconds, space_id
 from signaling.client.ticket_states import TicketState
+from signaling.protocol import Retry
 from signaling.protocol.messages import (
     Bought,
     Buy,
@@ -155,16 +156,20 @@ class TicketVerbs(Asking):
         return await self._once(lambda number, key: Buy(number, wanted, method, key), Bought, key)
 
     async def paid(self, ticket: Ticket) -> TicketRow:
-        """Wait until the payment of a ticket of mine is decided. RequestRefused(no_such_ticket)."""
+        """Wait until the payment of a ticket of mine is decided, however long that takes and whatever the
+        connection does meanwhile. RequestRefused(no_such_ticket)."""
         wanted = _id_of(ticket)
         while True:
-            found = [row for row in await self.tickets() if row.ticket == wanted]
-            if not found:
-                raise RequestRefused(
-                    "no_such_ticket", f"no ticket of mine has the id {wanted.hex()}; list the tickets"
-                )
-            if found[0].state != TicketState.PAYING:
-                return found[0]
+            try:
+                row = await self._mine(wanted)
+                if row.state != TicketState.PAYING:
+                    return row
+            except (TimedOut, ConnectionClosed):
+                if self._line.is_over:
+                    raise
+            except RequestRefused as error:
+                if error.retry is not Retry.later:
+                    raise
             await asyncio.sleep(_ASK_AGAIN_S)
 
     async def release(self, hold: Hold) -> None:
@@ -187,6 +192,14 @@ class TicketVerbs(Asking):
         await self._do(lambda number: StopWaiting(number, wanted))
 
     # Inside
+
+    async def _mine(self, ticket: bytes) -> TicketRow:
+        for row in await self.tickets():
+            if row.ticket == ticket:
+                return row
+        raise RequestRefused(
+            "no_such_ticket", f"no ticket of mine has the id {ticket.hex()}; list the tickets"
+        )
 
     async def _list(self, space: bytes | None, most: int) -> list[TicketRow]:
         async def page(after: bytes | None, limit: int) -> tuple[list[TicketRow], bytes | None]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from signaling.client import RequestRefused, TicketRequired, TicketState, TimedOut
+from signaling.client import ConnectionClosed, RequestRefused, TicketRequired, TicketState, TimedOut
 from signaling.protocol import ErrorCode
 from signaling.protocol import messages as wire
 from signaling.protocol.messages import Request
@@ -287,6 +287,44 @@ def test_paid_waits_until_the_payment_is_decided() -> None:
         assert kinds(stage.session.requests).count("ListTickets") == 3
         with pytest.raises(RequestRefused, match="no ticket of mine"):
             await client.paid(b"x" * 16)
+
+    tell(story)
+
+
+def test_paid_asks_on_whatever_the_connection_does() -> None:
+    friendly = keeping()
+    answers: list[Any] = ["lost", "silence", "busy", "told"]
+
+    def script(session: Session, request: Request) -> Answer:
+        if not isinstance(request, wire.ListTickets):
+            return friendly(session, request)
+        match answers.pop(0):
+            case "lost":
+                session.handle.close(8)
+            case "busy":
+                return wire.Error(request.id, ErrorCode.busy, "wait")
+            case "told":
+                return wire.Tickets(request.id, [TICKET])
+        return None
+
+    async def story(stage: Stage) -> None:
+        await stage.serve(script)
+        client = await stage.connect()
+        assert await client.paid(TICKET) == TICKET
+        assert (answers, len(stage.sessions)) == ([], 2)
+
+    tell(story)
+
+
+def test_paid_ends_with_the_client() -> None:
+    async def story(stage: Stage) -> None:
+        await stage.serve(silent_on(wire.ListTickets))
+        client = await stage.connect(resume=False)
+        waiting = asyncio.ensure_future(client.paid(TICKET))
+        await asyncio.sleep(1)
+        stage.session.handle.close(8)
+        with pytest.raises(ConnectionClosed):
+            await waiting
 
     tell(story)
 
