@@ -259,7 +259,8 @@ class SandboxProvider:
             raise WebhookRefused(error.code, str(error)) from None
         at_s = int({name.lower(): value for name, value in headers.items()}[TIMESTAMP_HEADER.lower()])
         try:
-            subject = self._subject(json.loads(body))
+            content = json.loads(body)
+            subject = self._subject({**content})
         except (ValueError, KeyError, TypeError) as error:
             raise WebhookRefused(
                 "bad_body", f"the webhook is no event of the sandbox: {type(error).__name__}"

@@ -64,3 +64,7 @@ class ProviderInbox:
             return _LATER
         self._counts.provider_events += 1
         return _TAKEN
+
+    async def deliver(self, headers: Mapping[str, str], body: bytes) -> None:
+        """Take a webhook of the sandbox in this process, which does not send it again."""
+        await self.take(headers, body)

@@ -203,6 +203,7 @@ class FakeStripe:
         self.seen: list[Request] = []
         self.refusals: deque[tuple[int, dict[str, Any]]] = deque()
         self.account: dict[str, Any] = {"id": "acct_platform", "object": "account", "default_currency": "usd"}
+        self.account_refusal: tuple[int, dict[str, Any]] | None = None
         self.accounts: dict[str, dict[str, Any]] = {}
         self.transfers: list[dict[str, Any]] = []
         self._answers: dict[str, tuple[bytes, Answer]] = {}
@@ -224,6 +225,8 @@ class FakeStripe:
         return answer
 
     def _answer(self, request: Request) -> Answer:
+        if self.account_refusal and request.path == "/v1/account":
+            return _answer(self.account_refusal[0], {"error": self.account_refusal[1]})
         shape = self._shape(request)
         if shape is None:
             return _answer(404, {"error": {"type": "invalid_request_error", "code": "resource_missing"}})
