@@ -150,7 +150,7 @@ def parts(sale: Sale) -> Parts:
     fee_back = fee * returned // amount
     net, net_back = amount - fee, returned - fee_back
     host_back = net_back * sale.host_minor // net if net > 0 else 0
-    fee_of_host = fee * min(sale.refunded_by_host_minor, returned) // amount
+    fee_of_host = fee * sale.refunded_by_host_minor // amount
     return Parts(host_back, net_back - host_back, fee_back, fee_of_host, fee_back - fee_of_host)
 
 

@@ -122,6 +122,9 @@ def test_a_payment_keeps_the_seat_beyond_the_hold() -> None:
     assert lapse(sale, sale.held_until_us) is sale
     assert lapse(sale, sale.expires_us).state is SaleState.RELEASED
     assert paying().expires_us == T0 + 10 * MINUTE_US
+    brief = replace(LIMITS, paying_us=0)
+    sale = done(pay(held(), on_sale(), "bob", CHARGE, T0, brief))
+    assert sale.expires_us == sale.held_until_us, "never shorter than the hold"
 
 
 def test_what_cannot_be_paid() -> None:
