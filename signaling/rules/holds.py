@@ -188,6 +188,11 @@ def no_such_ticket() -> Refused:
     return Refused("no_such_ticket", "No valid ticket has this id, of 1 that is needed; list the tickets.")
 
 
+def no_such_hold() -> Refused:
+    """The one answer to an id that is no hold, or not one's own."""
+    return Refused("no_such_hold", "You have no hold of this id, of 1 that is needed; reserve a seat first.")
+
+
 def held_for(  # noqa: PLR0917 - as for reserve
     on_sale: OnSale,
     sale: bytes,
@@ -269,7 +274,7 @@ def _worn_out(sale: Sale, on_sale: OnSale, now_us: int, limits: SaleLimits) -> R
 def _not_yours(sale: Sale, buyer: str) -> Refused | None:
     if sale.buyer == buyer:
         return None
-    return Refused("no_such_hold", "You have no hold of this id, of 1 that is needed; reserve a seat first.")
+    return no_such_hold()
 
 
 def _bought() -> Refused:

@@ -66,6 +66,11 @@ async def put_off(connection: AsyncConnection, charge: bytes, until_us: int) -> 
     )
 
 
+async def move(connection: AsyncConnection, charge: bytes, sale: bytes) -> None:
+    """It did not pay for the sale it was made for: another one has it from now on."""
+    await connection.execute(update(charges).where(charges.c.charge == charge).values(sale=sale))
+
+
 async def get(connection: AsyncConnection, charge: bytes) -> StoredCharge | None:
     """The charge of this id."""
     return _one((await connection.execute(select(charges).where(charges.c.charge == charge))).one_or_none())

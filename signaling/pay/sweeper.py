@@ -1,0 +1,98 @@
+"""Sweeper: what comes with time. Holds lapse, seats are offered to who waits longest, keys are forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from signaling.pay.charging import ask, put_off, settle
+from signaling.pay.office import Office, Work
+from signaling.pay.provider import ProviderUnknown
+from signaling.pay.seats import book_lapse, offer_free
+from signaling.rules import holds
+from signaling.rules.sale import Sale, SaleState
+from signaling.store import charges, keys, offers, sales
+
+__all__ = ["Sweeper"]
+
+# Keys are looked through so often; one that is older counts as forgotten anyway.
+KEYS_EVERY_US: Final = 3_600_000_000
+_AT_ONCE: Final = 100
+_CALLS_AT_ONCE: Final = 8
+
+
+class Sweeper:
+    """Does what is due, in small transactions."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._keys_us = 0
+
+    async def sweep(self) -> int | None:
+        """Do what is due now; returns when the next hold expires, None where there is none."""
+        office = self._office
+        while True:
+            async with office.store.transaction() as connection:
+                due = await sales.expired(connection, office.wall_us(), _AT_ONCE)
+            for at in range(0, len(due), _CALLS_AT_ONCE):
+                await asyncio.gather(*(self._expire(sale) for sale in due[at : at + _CALLS_AT_ONCE]))
+            if len(due) < _AT_ONCE:
+                break
+        await self._offer()
+        await self._forget()
+        async with office.store.transaction() as connection:
+            return await sales.next_expiry_us(connection)
+
+    async def _expire(self, sale: Sale) -> None:
+        """A hold's time is over. A payment under way is cancelled first; it may arrive still."""
+        if sale.state is SaleState.PAYING:
+            await self._give_up(sale)
+
+        async def act(work: Work) -> None:
+            now = await work.sale(sale.sale)
+            after = holds.lapse(now, work.now_us)
+            if after == now:
+                return
+            await work.save(now, after)
+            await book_lapse(work, after, self._office)
+            await offer_free(work, now.space, self._office)
+
+        await self._office.commit(act)
+
+    async def _give_up(self, sale: Sale) -> None:
+        office = self._office
+        async with office.store.transaction() as connection:
+            charge = await charges.get(connection, sale.charge)
+        if charge is None:
+            return
+        try:
+            result = await ask(office, charge, give_up=True)
+        except ProviderUnknown:
+            await put_off(office, charge)
+        else:
+            await settle(office, charge.charge, result)
+
+    async def _offer(self) -> None:
+        """Where a seat was free while nobody could take it, offer it now."""
+        office = self._office
+        async with office.store.transaction() as connection:
+            spaces = await offers.with_room(connection, _AT_ONCE)
+        for space in spaces:
+
+            async def act(work: Work, space: bytes = space) -> None:
+                await offer_free(work, space, office)
+
+            await office.commit(act)
+
+    async def _forget(self) -> None:
+        office = self._office
+        now_us = office.wall_us()
+        if now_us < self._keys_us:
+            return
+        self._keys_us = now_us + KEYS_EVERY_US
+
+        async def act(work: Work) -> int:
+            return await keys.forget(work.connection, now_us - office.limits.keys_us)
+
+        while await office.commit(act):
+            pass
