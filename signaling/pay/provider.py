@@ -206,7 +206,8 @@ class TransferChanged:
 class Dispute:
     """A chargeback. `ref` names the dispute, `charge_ref` the charge as `ChargeResult.ref` did.
 
-    amount_minor and fee_minor are what the bank and the provider took when it opened; on WON what came back.
+    amount_minor and fee_minor are what the bank and the provider took; on WON what came back of each. Several
+    events may tell of one dispute in one state.
     """
 
     ref: str

@@ -228,7 +228,10 @@ class SandboxProvider:
         return True
 
     async def dispute(self, charge_id: bytes, state: DisputeState) -> None:
-        """The buyer's bank takes a charge back, or what became of that. KeyError for one there is not."""
+        """The buyer's bank takes a charge back, or what became of that; the fee is kept, also when it is won.
+
+        KeyError for a charge there is not.
+        """
         with self._book.reading() as book:
             entry = book.get("charge", charge_id)
         if entry is None or entry.state != ChargeState.SUCCEEDED:
@@ -274,12 +277,13 @@ class SandboxProvider:
             )
             return ChargeChanged(bytes.fromhex(entry.id), self._charge_result(entry))
         if "dispute" in content:
+            state = DisputeState(content["state"])
             return Dispute(
                 ref=f"{_REF}dispute_{content['dispute']}",
                 charge_ref=_REF + content["dispute"],
-                state=DisputeState(content["state"]),
+                state=state,
                 amount_minor=int(content["amount"]),
-                fee_minor=DISPUTE_FEE_MINOR,
+                fee_minor=0 if state is DisputeState.WON else DISPUTE_FEE_MINOR,
             )
         return None
 

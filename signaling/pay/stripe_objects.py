@@ -177,16 +177,22 @@ def _of_transfer(transfer: Shape) -> EventSubject | None:
 
 
 def _of_dispute(dispute: Shape) -> EventSubject | None:
+    # Several events tell of one dispute, the first perhaps before its money has moved: it says nothing yet.
     state = _DISPUTE_STATES.get(dispute["status"])
     if state is None or not dispute.get("payment_intent"):
         return None
-    booked = [each for each in dispute.get("balance_transactions") or () if each["amount"] < 0]
+    sign = 1 if state is DisputeState.WON else -1
+    moved = [each for each in dispute.get("balance_transactions") or () if each["amount"] * sign > 0]
+    if not moved and state is not DisputeState.LOST:
+        return None
+    amount_minor = sum(abs(int(each["amount"])) for each in moved)
+    fee_minor = sum(int(each["fee"]) for each in moved) * -sign
     return Dispute(
         ref=dispute["id"],
         charge_ref=dispute["payment_intent"],
         state=state,
-        amount_minor=int(dispute["amount"]),
-        fee_minor=sum(int(each["fee"]) for each in booked),
+        amount_minor=amount_minor or int(dispute["amount"]),
+        fee_minor=max(0, fee_minor),
     )
 
 

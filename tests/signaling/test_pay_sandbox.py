@@ -252,7 +252,7 @@ def test_a_dispute_opens_and_ends() -> None:
     provider = sandbox(deliver=letters)
     made = run(provider.charge(charge()))
     told = []
-    for state in (DisputeState.OPENED, DisputeState.LOST):
+    for state in (DisputeState.OPENED, DisputeState.WON):
         run(provider.dispute(an_id(1), state))
         event = provider.read_webhook(*letters.kept[-1], WALL_S)
         assert event is not None
@@ -262,7 +262,8 @@ def test_a_dispute_opens_and_ends() -> None:
     assert isinstance(first, Dispute) and isinstance(last, Dispute)
     assert (first.ref, first.charge_ref) == (last.ref, made.ref)
     assert (first.amount_minor, first.fee_minor) == (1_000, DISPUTE_FEE_MINOR)
-    assert (first.state, last.state) == (DisputeState.OPENED, DisputeState.LOST)
+    assert (last.amount_minor, last.fee_minor) == (1_000, 0)
+    assert (first.state, last.state) == (DisputeState.OPENED, DisputeState.WON)
     with pytest.raises(KeyError):
         run(provider.dispute(an_id(2), DisputeState.OPENED))
 

@@ -298,21 +298,33 @@ def test_refunds_transfers_and_accounts_are_told() -> None:
     assert account == PayoutAccount("ann", AccountState.VERIFIED, "acct_0")
 
 
+TAKEN = {"id": "txn_2", "object": "balance_transaction", "amount": -1_250, "fee": 1_500, "net": -2_750}
+BACK = {"id": "txn_3", "object": "balance_transaction", "amount": 1_250, "fee": 0, "net": 1_250}
+FEE_BACK = {**BACK, "fee": -1_500, "net": 2_750}
+
+
 @pytest.mark.parametrize(
-    ("status", "state"),
+    ("status", "booked", "told"),
     [
-        ("needs_response", DisputeState.OPENED),
-        ("under_review", DisputeState.OPENED),
-        ("won", DisputeState.WON),
-        ("lost", DisputeState.LOST),
-        ("warning_needs_response", None),
-        ("warning_closed", None),
+        ("needs_response", [], None),
+        ("needs_response", [TAKEN], (DisputeState.OPENED, 1_250, 1_500)),
+        ("under_review", [TAKEN], (DisputeState.OPENED, 1_250, 1_500)),
+        ("needs_response", [{**TAKEN, "amount": -900}], (DisputeState.OPENED, 900, 1_500)),
+        ("lost", [TAKEN], (DisputeState.LOST, 1_250, 1_500)),
+        ("lost", [], (DisputeState.LOST, 1_250, 0)),
+        ("won", [TAKEN], None),
+        ("won", [TAKEN, BACK], (DisputeState.WON, 1_250, 0)),
+        ("won", [TAKEN, FEE_BACK], (DisputeState.WON, 1_250, 1_500)),
+        ("warning_needs_response", [], None),
+        ("warning_closed", [], None),
     ],
 )
-def test_a_dispute_is_told_once_money_has_moved(status: str, state: DisputeState | None) -> None:
-    subject = subject_of("charge.dispute.updated", a_dispute(1, status))
-    wanted = None if state is None else Dispute("dp_1", "pi_1", state, 1_250, 1_500)
-    assert subject == wanted
+def test_a_dispute_is_told_once_money_has_moved(
+    status: str, booked: list[dict[str, Any]], told: tuple[DisputeState, int, int] | None
+) -> None:
+    dispute = {**a_dispute(1, status), "balance_transactions": booked}
+    wanted = None if told is None else Dispute("dp_1", "pi_1", *told)
+    assert subject_of("charge.dispute.updated", dispute) == wanted
 
 
 @pytest.mark.parametrize(
