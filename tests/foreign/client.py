@@ -12,21 +12,14 @@ from typing import Any
 from aioquic.asyncio.client import connect as quic_connect
 
 from tests.foreign.link import ClosedError, Link, NotPinnedError, configuration
+from tests.foreign.numbers import ErrorCode, Event, Reply, Request
 from tests.foreign.opus import Samples
 from tests.foreign.room import NUMBERED, Room, Welcome, item
+from tests.foreign.tickets import TicketVerbs
 from tests.foreign.timeline import Timeline
 from tests.foreign.verbs import Verbs
 from tests.foreign.voice import Voice
-from tests.foreign.wire import (
-    Audio,
-    ErrorCode,
-    Event,
-    Message,
-    Reply,
-    Request,
-    WireError,
-    parse_datagram,
-)
+from tests.foreign.wire import Audio, Message, WireError, parse_datagram
 
 LISTENER, SPEAKER, HOST, CO_HOST = 0, 1, 2, 3
 ANSWER_S = 5.0
@@ -42,7 +35,15 @@ class RefusedError(Exception):
         super().__init__(f"{self.code.name.lower()}: {message}")
 
 
-class ForeignClient(Verbs):
+class TicketNeededError(RefusedError):
+    """Instead of coming in: the terms of sale, as the fields of `ticket_required` from the Space on."""
+
+    def __init__(self, offer: Message) -> None:
+        super().__init__(ErrorCode.TICKET_REQUIRED, f"{offer[1]!r} is for holders of tickets")
+        self.offer = offer
+
+
+class ForeignClient(TicketVerbs, Verbs):
     """One connection. Requests are coroutines; `until` waits for what events bring.
 
     `room` is the Space it is in. It is kept as `left` when the connection is lost, for another to resume.
@@ -54,6 +55,8 @@ class ForeignClient(Verbs):
         self.left: Room | None = None
         self.timeline = Timeline()
         self.notices: list[Message] = []
+        self.offers: list[Message] = []
+        self.tickets: dict[bytes, Message] = {}
         self.closed: ClosedError | None = None
         self.removed: str | None = None
         self.ended: str | None = None
@@ -134,6 +137,8 @@ class ForeignClient(Verbs):
             del self._answers[id_]
         if answer[0] == Reply.ERROR:
             raise RefusedError(*answer[2:5])
+        if answer[0] == Reply.TICKET_REQUIRED:
+            raise TicketNeededError(answer[2:])
         return answer
 
     async def hello(self, token: str, name: str = "") -> Welcome:
@@ -247,8 +252,8 @@ class ForeignClient(Verbs):
             self._numbered(message)
         elif number in (Event.BUBBLE_CHANGED, Event.BUBBLE_GONE):
             self.timeline.apply(message)
-        elif number == Event.NOTICE:
-            self.notices.append(message)
+        elif number in (Event.NOTICE, Event.SEAT_OFFERED, Event.TICKET_CHANGED):
+            self._news(message)
         elif number in (Event.INVITED, Event.NOTED, Event.ANSWERED) and self.room is not None:
             self.room.apply_private(message)
         elif number == Event.YOU and self.room is not None:
@@ -268,6 +273,15 @@ class ForeignClient(Verbs):
             self.expiring_in_ms = message[2]
         elif number == Event.CLOSING:
             self.closing = item(message, 2, "")
+
+    def _news(self, message: Message) -> None:
+        """Of scheduled Spaces, and of tickets."""
+        if message[0] == Event.NOTICE:
+            self.notices.append(message)
+        elif message[0] == Event.SEAT_OFFERED:
+            self.offers.append(message)
+        else:
+            self.tickets[message[2][0]] = message[2]
 
     def _numbered(self, message: Message) -> None:
         """An event to everybody; where some were missed, ask for a fresh snapshot."""

@@ -20,7 +20,8 @@ from aioquic.quic.events import (
 )
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.foreign.wire import ALPN, CloseCode, Message, Unframer, WireError, enframe, unpack
+from tests.foreign.numbers import CloseCode
+from tests.foreign.wire import ALPN, Message, Unframer, WireError, enframe, unpack
 
 CONTROL_STREAM = 0
 

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.foreign.wire import Event, Message
+from tests.foreign.numbers import Event
+from tests.foreign.wire import Message
 
 NUMBERED = (
     Event.STAGE,

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from tests.foreign.numbers import Event, Reply
 from tests.foreign.room import Room
 from tests.foreign.test_wire import MESSAGES
 from tests.foreign.timeline import Timeline
-from tests.foreign.wire import Event, Message, Reply
+from tests.foreign.wire import Message
 
 ADA, ZOE = ["ada", "Ada"], ["zoe", "Zoë"]
 AT_MS = 1767225600000

@@ -15,17 +15,13 @@ import numpy as np
 import pytest
 
 from tests.foreign.audio import EMPTY_FRAME, Downlink, Uplink, level_of
+from tests.foreign.numbers import CloseCode, ErrorCode, Event, Reply, Request
 from tests.foreign.opus import FRAME_SAMPLES, RATE, Decoder, Encoder, Samples, lasts_20_ms
 from tests.foreign.room import Room
 from tests.foreign.wire import (
     MAX_MESSAGE_BYTES,
     Audio,
-    CloseCode,
-    ErrorCode,
-    Event,
-    Reply,
     Report,
-    Request,
     Unframer,
     WireError,
     enframe,

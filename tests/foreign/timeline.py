@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tests.foreign.wire import Event, Message
+from tests.foreign.numbers import Event
+from tests.foreign.wire import Message
 
 
 @dataclass

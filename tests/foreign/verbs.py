@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.foreign.numbers import Reply, Request
 from tests.foreign.room import item
-from tests.foreign.wire import Message, Reply, Request
+from tests.foreign.wire import Message
 
 MAY_RETURN, BAN, BLOCK = 0, 1, 2
 FOLLOWED, FOLLOWERS, BLOCKED = 0, 1, 2

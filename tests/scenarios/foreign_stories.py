@@ -14,8 +14,8 @@ from signaling.client import Client, Space, connect
 from signaling.config import AuthConfig, ListenConfig, MediaConfig, ServerConfig, StoreConfig
 from signaling.server import Server
 from tests.foreign.client import ForeignClient, RefusedError
+from tests.foreign.numbers import ErrorCode
 from tests.foreign.room import Room
-from tests.foreign.wire import ErrorCode
 
 MUTED, HELD, VOLUME, ABSENT = 4, 5, 6, 7  # of a row of the stage
 STORY_S = 60.0

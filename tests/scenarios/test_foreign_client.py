@@ -13,7 +13,7 @@ from signaling.client import Space
 from signaling.server import Server
 from tests.foreign.client import HOST, LISTENER, SPEAKER, ForeignClient, RefusedError
 from tests.foreign.link import NotPinnedError
-from tests.foreign.wire import CloseCode, ErrorCode, Event, Request
+from tests.foreign.numbers import CloseCode, ErrorCode, Event, Request
 from tests.scenarios.foreign_stories import (
     WAIT_S,
     foreign_at,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.foreign.client import CO_HOST, HOST
+from tests.foreign.numbers import ErrorCode
 from tests.foreign.verbs import BLOCKED, FOLLOWED, FOLLOWERS
-from tests.foreign.wire import ErrorCode
 from tests.scenarios.foreign_stories import (
     WAIT_S,
     again_at,

@@ -10,7 +10,7 @@ import pytest
 from signaling import tokens
 from signaling.server import Server, signing_key
 from tests.foreign.client import HOST, LISTENER
-from tests.foreign.wire import ErrorCode
+from tests.foreign.numbers import ErrorCode
 from tests.scenarios.foreign_stories import WAIT_S, foreign_at, fran_id, guest_at, refused, server_at, story
 
 pytestmark = pytest.mark.scenario

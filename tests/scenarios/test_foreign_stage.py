@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.foreign.client import LISTENER, SPEAKER
-from tests.foreign.wire import CloseCode, ErrorCode
+from tests.foreign.numbers import CloseCode, ErrorCode
 from tests.scenarios.foreign_stories import (
     ABSENT,
     HELD,

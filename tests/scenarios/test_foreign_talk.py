@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.foreign.client import SPEAKER
-from tests.foreign.wire import ErrorCode
+from tests.foreign.numbers import ErrorCode
 from tests.scenarios.foreign_stories import (
     WAIT_S,
     again_at,
