@@ -1,0 +1,226 @@
+"""Money back: in parts, all of it, unasked, by what was delivered; owed until the provider has paid it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from signaling.pay import MoveState, ProviderEvent, RefundChanged, RefundResult
+from signaling.pay.refunding import Refunded
+from signaling.pay.seats import Waits
+from signaling.rules.refunds import RefundReason, RefundState
+from signaling.rules.sale import SaleState
+from signaling.rules.sales import TicketState
+from signaling.store import deliveries, refunds
+from tests.signaling.till_stories import (
+    FEE,
+    HOUR_US,
+    MINUTE_US,
+    PREFIX,
+    PRICE,
+    SPACE,
+    World,
+    fresh,
+    refused,
+    told,
+)
+
+
+def test_parts_add_up_to_the_whole_and_never_to_more(store_url: str) -> None:
+    async def story(world: World) -> None:
+        await world.on_sale(capacity=1)
+        sale = await world.bought("bob")
+        await world.till.wait(SPACE, "cid")
+        key = world.key()
+        for _ in range(3):
+            first = await world.till.refund("ann", sale.sale, 3_333, key)
+            assert isinstance(first, Refunded)
+            assert (first.refund.amount_minor, first.is_paid) == (3_333, True)
+        assert refused(await world.till.refund("ann", sale.sale, 3_334, key)) == "key_reused"
+        too_much = await world.till.refund("ann", sale.sale, PRICE - 3_332, world.key())
+        assert refused(too_much) == "refund_too_large"
+        await world.till.refund("ann", sale.sale, 1, world.key())
+        assert (await world.sale(sale.sale)).ticket is TicketState.VALID
+        assert world.heard.offers == []
+        rest = await world.till.refund("ann", sale.sale, 0, world.key())
+        assert isinstance(rest, Refunded)
+        assert rest.refund.amount_minor == PRICE - 3_334
+        assert rest.sale.ticket is TicketState.REFUNDED
+        # The seat is offered to who waits, and the provider has paid back the price once.
+        assert [buyer for buyer, _ in world.heard.offers] == ["cid"]
+        assert world.bank.asked["refund"] == 3
+        assert world.bank.balance_minor == 0
+        assert refused(await world.till.refund("ann", sale.sale, 0, world.key())) == "refund_too_large"
+        assert await world.balance("host:ann") == FEE, "the host gave it back, so the kept fee is the host's"
+        await world.expect_right()
+
+    told(store_url, story)
+
+
+def test_who_may_not_give_back_and_what(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        await world.on_sale()
+        sale, hold = await world.bought("bob"), await world.held("cid")
+        for host, ticket, amount, code in (
+            ("bob", sale.sale, 0, "no_such_ticket"),
+            ("ann", hold.sale, 0, "no_such_ticket"),
+            ("ann", bytes(16), 0, "no_such_ticket"),
+            ("ann", sale.sale, -1, "bad_value"),
+            ("ann", sale.sale, PRICE + 1, "refund_too_large"),
+        ):
+            assert refused(await world.till.refund(host, ticket, amount, world.key())) == code
+        assert "refund" not in world.bank.asked
+        await world.expect_right()
+
+    told(fresh(tmp_path), story)
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_a_refund_without_an_answer_is_owed_until_there_is_one(tmp_path: Path, carried_out: bool) -> None:
+    async def story(world: World) -> None:
+        await world.on_sale()
+        sale = await world.bought("bob")
+        (world.bank.after if carried_out else world.bank.before)["refund"] = 1
+        world.bank.before["find_refund"] = 1
+        answer = await world.till.refund("ann", sale.sale, 0, world.key())
+        assert isinstance(answer, Refunded)
+        assert not answer.is_paid
+        assert await world.balance("refunds") == -PRICE
+        world.now_us = world.heard.due_us[-1]
+        await world.till.on_time()
+        assert (await world.sale(sale.sale)).refund_paid_minor == PRICE
+        assert await world.balance("refunds") == 0
+        assert len(world.bank.entries("refund", "succeeded")) == 1
+        assert world.bank.asked["refund"] == (1 if carried_out else 2)
+        await world.expect_right()
+
+    told(fresh(tmp_path), story)
+
+
+@pytest.mark.parametrize(
+    ("reason", "bearer"),
+    [
+        (RefundReason.HOST_CANCELLED, "host:ann"),
+        (RefundReason.HOST_ABSENT, "host:ann"),
+        (RefundReason.PLATFORM_ENDED, "platform"),
+    ],
+)
+def test_a_space_that_is_off_pays_everybody_back_once(
+    tmp_path: Path, reason: RefundReason, bearer: str
+) -> None:
+    async def story(world: World) -> None:
+        await world.on_sale(capacity=3)
+        sold = [await world.bought(who) for who in ("bob", "cid")]
+        await world.till.refund("ann", sold[0].sale, 1_000, world.key())
+        await world.held("dan")
+        await world.till.wait(SPACE, "eve")
+        await world.cancel()
+        before = await world.balance(bearer)
+        assert await world.till.refund_space(SPACE, reason) == 2
+        assert await world.till.refund_space(SPACE, reason) == 0
+        for sale in sold:
+            after = await world.sale(sale.sale)
+            assert (after.ticket, after.refund_paid_minor) == (TicketState.REFUNDED, PRICE)
+        assert world.bank.balance_minor == 0
+        assert await world.balance(bearer) > before, "who caused it bears the fee"
+        assert await world.balance("host:ann") + await world.balance("platform") == 2 * FEE
+        assert world.heard.offers == [], "nobody is offered a seat of what is off"
+        await world.expect_right()
+
+    told(fresh(tmp_path), story)
+
+
+def test_what_was_not_delivered_goes_back_rounded_up(tmp_path: Path) -> None:
+    """Broken off after 20 of 60 minutes; cid heard 7 of them and was cut off in the others."""
+
+    async def story(world: World) -> None:
+        await world.on_sale()
+        bob, cid = await world.bought("bob"), await world.bought("cid")
+        await world.go_live()
+        async with world.store.transaction() as connection:
+            heard = {bob.sale: 20 * MINUTE_US, cid.sale: 7 * MINUTE_US}
+            await deliveries.checkpoint(connection, SPACE, 20 * MINUTE_US, heard, world.now_us)
+        await world.end()
+        assert await world.till.refund_space(SPACE, RefundReason.BROKE_OFF) == 2
+        assert await world.till.refund_space(SPACE, RefundReason.BROKE_OFF) == 0
+        assert (await world.sale(bob.sale)).refund_paid_minor == -(-PRICE * 40 // 60)
+        assert (await world.sale(cid.sale)).refund_paid_minor == -(-PRICE * 53 // 60)
+        assert (await world.sale(cid.sale)).ticket is TicketState.VALID
+        await world.expect_right()
+
+    told(fresh(tmp_path), story)
+
+
+def test_on_air_for_the_promised_length_nothing_is_due(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        await world.on_sale()
+        sale = await world.bought("bob")
+        async with world.store.transaction() as connection:
+            await deliveries.checkpoint(connection, SPACE, HOUR_US, {}, world.now_us)
+        assert await world.till.refund_space(SPACE, RefundReason.BROKE_OFF) == 0
+        assert await world.till.refund_space(bytes(16), RefundReason.BROKE_OFF) == 0
+        assert (await world.sale(sale.sale)).refunded_minor == 0
+
+    told(fresh(tmp_path), story)
+
+
+def test_somebody_who_is_removed_is_paid_back_but_not_for_cause(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        await world.on_sale(capacity=2)
+        bob, cid = await world.bought("bob"), await world.bought("cid")
+        assert await world.till.wait(SPACE, "dan") == Waits(SPACE, 1)
+        assert await world.till.remove_holder(SPACE, "cid", for_cause=True)
+        assert (await world.sale(cid.sale)).ticket is TicketState.REVOKED
+        assert world.heard.offers == [], "a revoked ticket keeps its seat"
+        assert await world.till.remove_holder(SPACE, "bob", for_cause=False)
+        after = await world.sale(bob.sale)
+        assert (after.ticket, after.refund_paid_minor) == (TicketState.REFUNDED, PRICE)
+        assert [buyer for buyer, _ in world.heard.offers] == ["dan"]
+        for who in ("bob", "cid", "eve"):
+            assert not await world.till.remove_holder(SPACE, who, for_cause=False)
+        assert world.heard.changes[-2:] == [
+            ("cid", SaleState.SOLD, TicketState.REVOKED),
+            ("bob", SaleState.SOLD, TicketState.REFUNDED),
+        ]
+        assert world.bank.balance_minor == PRICE
+        await world.expect_right()
+
+    told(fresh(tmp_path), story)
+
+
+def test_a_refund_that_comes_back_is_owed_again_whatever_order_is_told(tmp_path: Path) -> None:
+    """The provider tells late that it was paid, when it has failed since: it is asked how it is now."""
+
+    async def story(world: World) -> None:
+        await world.on_sale()
+        sale = await world.bought("bob")
+        answer = await world.till.refund("ann", sale.sale, 0, world.key())
+        assert isinstance(answer, Refunded)
+        refund = answer.refund.refund
+        failed = RefundResult(MoveState.FAILED, "sandbox_r", failure_code="card_closed")
+        world.bank.answers["find_refund"] = failed
+        paid = RefundChanged(refund, RefundResult(MoveState.SUCCEEDED, "sandbox_r"))
+        for event_id, subject in (("2", RefundChanged(refund, failed)), ("1", paid), ("2", paid)):
+            await world.till.on_provider_event(ProviderEvent(event_id, 0, subject))
+            assert (await world.sale(sale.sale)).refund_paid_minor == 0
+            assert await world.balance("refunds") == -PRICE
+        async with world.store.transaction() as connection:
+            stored = await refunds.get(connection, refund)
+        assert stored is not None
+        assert (stored.refund.state, stored.failure) == (RefundState.OWED, "card_closed")
+
+    told(fresh(tmp_path), story)
+
+
+def test_who_got_their_money_back_may_buy_again(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        await world.on_sale(capacity=1)
+        first = await world.bought("bob")
+        await world.till.refund("ann", first.sale, 0, world.key())
+        second = await world.till.reserve(SPACE, "bob", PREFIX, world.key())
+        assert not isinstance(second, Waits)
+        again = await world.till.refund("ann", first.sale, 0, world.key())
+        assert refused(again) == "refund_too_large"
+
+    told(fresh(tmp_path), story)
