@@ -16,10 +16,12 @@ from starlette.routing import Route
 
 from signaling.config import ConfigError, HttpConfig
 
-__all__ = ["WEBHOOK_PATH", "HttpDoor", "provider_app"]
+__all__ = ["SANDBOX_PATH", "WEBHOOK_PATH", "HttpDoor", "provider_app"]
 
 WEBHOOK_PATH = "/pay/webhook"
 """Where the provider posts its events."""
+SANDBOX_PATH = "/pay/sandbox"
+"""Below it a buyer answers what a card of the sandbox asks."""
 
 _GRACE_S = 2
 _KEEP_ALIVE_S = 5
@@ -28,11 +30,11 @@ Take: TypeAlias = Callable[[Mapping[str, str], bytes], Awaitable[int]]
 Act: TypeAlias = Callable[[bytes, bool], Awaitable[bool]]
 
 
-def provider_app(take: Take, config: HttpConfig, *, page: str = "", act: Act | None = None) -> Starlette:
+def provider_app(take: Take, config: HttpConfig, *, act: Act | None = None) -> Starlette:
     """The application: `take` gets headers and raw body of a webhook and says the status to answer.
 
     Only the status is answered: 413 for a body that is too long, 408 for one that does not come in time.
-    page, act: the sandbox's own page, below which the buyer answers what his card asks; for development.
+    act: answers for a buyer what his card asks, on the sandbox's own page; for development.
     """
 
     async def webhook(request: Request) -> Response:
@@ -49,7 +51,7 @@ def provider_app(take: Take, config: HttpConfig, *, page: str = "", act: Act | N
 
     routes = [Route(WEBHOOK_PATH, webhook, methods=["POST"])]
     if act is not None:
-        routes.append(Route(page + "/{charge}", _page_of(act), methods=["GET", "POST"]))
+        routes.append(Route(SANDBOX_PATH + "/{charge}", _page_of(act), methods=["GET", "POST"]))
     return Starlette(routes=routes)
 
 
@@ -109,6 +111,12 @@ class HttpDoor:
     def port(self) -> int | None:
         """The port that it listens on, None where it does not."""
         return None if self._socket is None else int(self._socket.getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """Where it listens, without a path."""
+        host = f"[{self._config.host}]" if ":" in self._config.host else self._config.host
+        return f"http://{host}:{self.port}"
 
     async def start(self) -> None:
         """Listen, where a port is named. Raises ConfigError (`port_unusable`)."""

@@ -14,14 +14,12 @@ from signaling.pay.sandbox import SandboxProvider
 if TYPE_CHECKING:
     from signaling.pay.stripe import StripeProvider
 
-__all__ = ["SANDBOX_FILE", "SANDBOX_PAGE", "open_provider", "why_not_selling"]
+__all__ = ["SANDBOX_FILE", "open_provider", "why_not_selling"]
 
 log = logging.getLogger(__name__)
 
 SANDBOX_FILE = "sandbox.jsonl"
 """In development mode the sandbox's books are kept under this name in the data directory."""
-SANDBOX_PAGE = "/pay/sandbox"
-"""The path below which a buyer answers what a card of the sandbox asks."""
 
 
 async def open_provider(config: ServerConfig, *, wall_s: Callable[[], float] = time.time) -> Provider:
@@ -32,12 +30,9 @@ async def open_provider(config: ServerConfig, *, wall_s: Callable[[], float] = t
     """
     if config.pay.provider == "stripe":
         return await _open_stripe(config, wall_s)
-    http, file = config.http, None
-    if config.auth.development:
-        file = config.store.data_dir / SANDBOX_FILE
-    base = f"http://{http.host}:{http.port}{SANDBOX_PAGE}" if http.port and file else ""
+    file = config.store.data_dir / SANDBOX_FILE if config.auth.development else None
     try:
-        return SandboxProvider(file=file, wall_s=wall_s, action_base=base)
+        return SandboxProvider(file=file, wall_s=wall_s)
     except OSError as error:
         raise ConfigError(
             "data_dir_unusable", "store.data_dir", f"{file} cannot be used: {error.strerror}; remove it"

@@ -93,9 +93,9 @@ class SandboxProvider:
         unverified: frozenset[str] = frozenset(),
     ) -> None:
         self.deliver = deliver
+        self.action_base = action_base
         self._book = SandboxBook(file)
         self._wall_s = wall_s
-        self._action_base = action_base
         self._unverified = unverified
         self._secret = secrets.token_bytes(32)
 
@@ -145,7 +145,7 @@ class SandboxProvider:
             state,
             ref=_REF + entry.id,
             fee_minor=fee_of(entry.amount_minor) if is_fee_known and state is ChargeState.SUCCEEDED else None,
-            action_url=f"{self._action_base}/{entry.id}" if needs_action and self._action_base else "",
+            action_url=f"{self.action_base}/{entry.id}" if needs_action and self.action_base else "",
             decline_code=entry.code,
         )
 
@@ -210,7 +210,7 @@ class SandboxProvider:
 
     # What happens at the provider without us
 
-    async def act(self, charge_id: bytes, *, approves: bool) -> bool:
+    async def act(self, charge_id: bytes, approves: bool) -> bool:
         """The buyer answers what his card asks; a webhook tells. False where nothing is asked of him."""
         with self._book.writing() as book:
             entry = book.get("charge", charge_id)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
-from signaling.pay.provider import Provider, ProviderEvent, WebhookRefused
+from signaling.pay.provider import Provider, ProviderError, ProviderEvent, WebhookRefused
 
 __all__ = ["ProviderInbox", "ProviderInboxCounts"]
 
@@ -58,6 +58,10 @@ class ProviderInbox:
             return _TAKEN
         try:
             await self._on_event(event)
+        except ProviderError as error:
+            self._counts.provider_events_failed += 1
+            log.warning("event %s of %s comes too early: %s", event.id, self._provider.name, error)
+            return _LATER
         except Exception:  # whatever it is, the provider must send it again
             self._counts.provider_events_failed += 1
             log.exception("event %s of %s was not posted", event.id, self._provider.name)

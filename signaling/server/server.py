@@ -27,6 +27,7 @@ from signaling.server.halls import halls
 from signaling.server.listening import Bind, Listening
 from signaling.server.lists import Lists
 from signaling.server.parts import Parts
+from signaling.server.paying import Paying
 from signaling.server.people import PeopleGraph, SqlGraph
 from signaling.server.records import StoreRecords
 from signaling.server.relations import Relations
@@ -94,6 +95,7 @@ class Server:
         self._on_event = on_event
         self._desk: FrontDesk | None = None
         self._parts: Parts | None = None
+        self._paying: Paying | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
 
@@ -103,7 +105,7 @@ class Server:
         """Check the files, open the store, listen, and begin to tick.
 
         Raises ConfigError, CertificateError, StoreError and ListenError, each with a stable `code`; then
-        nothing stays open.
+        nothing stays open. With `pay.provider = "stripe"` Stripe is asked whether key and currency agree.
         """
         if self._loop is not None:
             raise RuntimeError("this server was started before; make another")
@@ -118,6 +120,7 @@ class Server:
             self.certificate, _ = development_certificate(data_dir, now)
         await self.store.open()
         try:
+            self._paying = await Paying.open(config, self._wall_clock)
             await self._open(authority, self.certificate)
         except BaseException:
             if self._listening is not None:
@@ -125,6 +128,8 @@ class Server:
             self._turns.end()
             if self._telling is not None:
                 await self._telling.close(0)
+            if self._paying is not None:
+                await self._paying.close()
             await self.store.close()
             raise
 
@@ -155,6 +160,8 @@ class Server:
             if self._telling is not None:
                 await self._telling.close(max(0.0, deadline_s - self._clock()))
             await asyncio.sleep(0)  # the socket reports its end in the loop's next turn
+            if self._paying is not None:
+                await self._paying.close()
             await self.store.close()
 
     @property

@@ -6,10 +6,12 @@ import asyncio
 import logging
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from signaling.config import (
@@ -24,17 +26,22 @@ from signaling.config import (
 from signaling.pay import (
     AccountState,
     Charge,
+    ChargeChanged,
     ChargeResult,
     ChargeState,
     PayoutAccount,
     Provider,
     ProviderError,
+    ProviderEvent,
     ProviderUnknown,
 )
 from signaling.pay.opening import SANDBOX_FILE, open_provider, why_not_selling
 from signaling.pay.sandbox import SandboxProvider
 from signaling.pay.stripe import StripeProvider
 from signaling.rules.money import Tier
+from signaling.server import Server
+from signaling.server.counts import Counts
+from signaling.server.paying import Paying
 from tests.signaling.pay_world import KEY, WEBHOOK_SECRET, FakeStripe, a_charge, an_id, serving
 
 SECRETS = {"pay.stripe_key": KEY, "pay.webhook_secret": WEBHOOK_SECRET}
@@ -273,6 +280,49 @@ def test_a_server_that_sells_nothing_through_stripe_does_not_import_it() -> None
     loaded = set(done.stdout.strip("[]\n").replace("'", "").split(", "))
     assert "signaling.pay.sandbox" in loaded
     assert not loaded & {"stripe", "starlette", "uvicorn"}
+
+
+@pytest.mark.parametrize(("currency", "code"), [("usd", ""), ("eur", "pay_currency")])
+def test_a_server_does_not_start_where_the_account_settles_in_another_currency(
+    tmp_path: Path, currency: str, code: str
+) -> None:
+    async def story() -> None:
+        fake = FakeStripe()
+        fake.account["default_currency"] = currency
+        async with serving(fake) as url:
+            server = Server(configured(tmp_path, {**STRIPE, "pay.stripe_url": url}))
+            try:
+                await server.start()
+            finally:
+                await server.stop()
+                assert server.store.in_progress == 0
+
+    if not code:
+        asyncio.run(story())
+        return
+    with pytest.raises(ConfigError) as caught:
+        asyncio.run(story())
+    assert caught.value.code == code
+
+
+def test_events_come_in_once_the_server_takes_them(tmp_path: Path) -> None:
+    events: list[ProviderEvent] = []
+
+    async def keep(event: ProviderEvent) -> None:
+        events.append(event)
+
+    async def story() -> None:
+        paying = await Paying.open(config(tmp_path, http__port=0), time.time)
+        await paying.listen(keep, Counts())
+        asked = await paying.provider.charge(Charge(an_id(1), 5, "USD", "card_needs_action"))
+        assert asked.action_url.startswith(f"http://127.0.0.1:{paying.port}/pay/sandbox/")
+        async with httpx.AsyncClient(trust_env=False) as client:
+            (await client.post(asked.action_url + "?yes")).raise_for_status()
+        await paying.close()
+        assert paying.port is None
+
+    asyncio.run(story())
+    assert [type(event.subject) for event in events] == [ChargeChanged]
 
 
 # Secrets

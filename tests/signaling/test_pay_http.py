@@ -13,9 +13,8 @@ import httpx
 import pytest
 
 from signaling.config import ConfigError, HttpConfig
-from signaling.http.app import WEBHOOK_PATH, HttpDoor, provider_app
+from signaling.http.app import SANDBOX_PATH, WEBHOOK_PATH, HttpDoor, provider_app
 from signaling.pay import Charge, ChargeChanged, ChargeState, ProviderEvent
-from signaling.pay.opening import SANDBOX_PAGE
 from signaling.pay.sandbox import SandboxProvider
 from signaling.pay.stripe import StripeProvider
 from signaling.pay.webhooks import ProviderInbox
@@ -225,20 +224,17 @@ def test_a_port_that_is_taken_is_told() -> None:
 def test_the_buyer_answers_on_the_page_of_the_sandbox() -> None:
     async def story() -> None:
         desk, config = Desk(), HttpConfig(port=0)
-        provider = SandboxProvider(wall_s=lambda: WALL_S, action_base=SANDBOX_PAGE)
+        provider = SandboxProvider(wall_s=lambda: WALL_S, action_base=SANDBOX_PATH)
         inbox = ProviderInbox(provider, desk.on_event, desk.counts, wall_s=lambda: WALL_S)
 
-        async def act(charge: bytes, approves: bool) -> bool:  # as the page calls it
-            return await provider.act(charge, approves=approves)
-
         provider.deliver = inbox.deliver
-        door = HttpDoor(provider_app(inbox.take, config, page=SANDBOX_PAGE, act=act), config)
+        door = HttpDoor(provider_app(inbox.take, config, act=provider.act), config)
         await door.start()
         url = f"http://127.0.0.1:{door.port}"
         async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
             asked = await provider.charge(Charge(an_id(1), 500, "USD", "card_needs_action"))
             assert "Approve" in (await client.get(asked.action_url)).text
-            assert (await client.post(f"{SANDBOX_PAGE}/nobody?yes")).status_code == 404
+            assert (await client.post(f"{SANDBOX_PATH}/nobody?yes")).status_code == 404
             assert (await client.post(asked.action_url + "?yes")).status_code == 200
             assert (await client.post(asked.action_url + "?no")).status_code == 409
         await door.stop()
