@@ -346,7 +346,7 @@ def test_in_a_space_that_is_over_every_act_is_refused_and_every_fact_changes_not
 
 
 def test_every_code_a_verb_here_can_answer_with_is_met() -> None:
-    """What is left of the codes is for the talk, hosting, plans and rates beside."""
+    """What is left of the codes is for the talk, hosting, plans and rates beside, and for tickets."""
     met = {case.code for case in CASES}
     elsewhere = {
         "not_asked",
@@ -370,4 +370,23 @@ def test_every_code_a_verb_here_can_answer_with_is_met() -> None:
         "too_many_planned",
         "too_often",
     }
-    assert met | elsewhere | beside == rules.CODES
+    tickets = {
+        "bad_price",
+        "card_declined",
+        "has_ticket",
+        "hold_lapsed",
+        "hold_open",
+        "hold_too_soon",
+        "no_such_hold",
+        "no_such_ticket",
+        "not_eligible_to_sell",
+        "not_for_sale",
+        "payment_unknown",
+        "payout_account_missing",
+        "payout_too_small",
+        "refund_too_large",
+        "sale_closed",
+        "sold_out",
+        "ticket_required",
+    }
+    assert met | elsewhere | beside | tickets == rules.CODES
