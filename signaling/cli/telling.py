@@ -56,6 +56,7 @@ class Teller:
         self._space = space
         self._stage = {row.user: row for row in space.stage}
         self._asking = {person.user for person in space.queue}
+        self._place = 0  # one's own in the queue, as it was told last
         self._role = space.role
         self._settings = space.settings
         self._pins = {row.pin for row in space.pins}
@@ -94,11 +95,16 @@ class Teller:
 
     def _on_queue(self, event: Queue) -> list[str]:
         before, self._asking = self._asking, {person.user for person in event.queue}
-        return [
+        said = [
             f"{person.name} asks to speak."
             for person in event.queue
             if person.user not in before and person.user != self._space.me
         ]
+        places = (place for place, person in enumerate(event.queue, 1) if person.user == self._space.me)
+        place, self._place = self._place, next(places, 0)
+        if self._place not in (0, place):
+            said.append(f"You are number {self._place} of {event.waiting} who ask to speak.")
+        return said
 
     def _on_you(self) -> list[str]:
         before, self._role = self._role, self._space.role

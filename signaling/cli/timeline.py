@@ -141,7 +141,7 @@ def _print(bubbles: tuple[Bubble, ...], as_json: bool) -> None:
 
 
 def _line(row: Bubble) -> str:
-    return f"{row.space.hex()}  {row.title}: {_known(row)}, {row.people} people"
+    return f"{row.space.hex()}  {row.title}: {_known(row)}, {row.people} {'person' if row.people == 1 else 'people'}"
 
 
 def _known(row: Bubble) -> str:

@@ -178,6 +178,8 @@ def test_changes_of_the_timeline_are_told_once() -> None:
     assert changes((BUBBLE,), (grown,)) == []
     renamed = wire.Bubble(SPACE, "Coffee", "hana", "Hana", ["tea"], BUBBLE.known, 1, 1, 900)
     assert changes((BUBBLE,), (renamed,)) == [f"{ID}  Coffee: Hana, 900 people"]
+    alone = wire.Bubble(SPACE, "Tea", "hana", "Hana", ["tea"], BUBBLE.known, 1, 1, 1)
+    assert changes((), (alone,)) == [f"{ID}  Tea: Hana, 1 person"]
 
 
 def test_every_notice_is_a_sentence() -> None:

@@ -157,8 +157,12 @@ def test_what_happens_becomes_sentences():
     teller = Teller(here)
     muted = StageSeat(1, "ben", "Ben", int(Role.SPEAKER), True)
     asking = Queue(1, [Person("ben", "Ben"), Person("cleo", "Cleo")], 2)
-    assert teller.sentences(asking) == ["Ben asks to speak."]
+    assert teller.sentences(asking) == ["Ben asks to speak.", "You are number 2 of 2 who ask to speak."]
     assert teller.sentences(asking) == []
+    first = Queue(1, [Person("cleo", "Cleo")], 1)
+    assert teller.sentences(first) == ["You are number 1 of 1 who ask to speak."]
+    assert teller.sentences(Queue(1, [], 0)) == []
+    assert teller.sentences(first) == ["You are number 1 of 1 who ask to speak."]
     assert teller.sentences(Stage(2, [ADA, BEN])) == ["Ben is on stage."]
     assert teller.sentences(Stage(3, [ADA, muted])) == ["Ben is muted."]
     assert teller.sentences(Stage(4, [ADA, BEN])) == ["Ben is no longer muted."]
