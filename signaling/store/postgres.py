@@ -20,6 +20,7 @@ LOCK_TIMEOUT_MS = 2_000
 
 # An advisory lock of the database, taken by a connection and gone with it.
 _LOCK_KEY: Final = int.from_bytes(b"spaces")
+_TURN_KEY: Final = int.from_bytes(b"turn")
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 _HOLDER: Final = """
 SELECT activity.application_name FROM pg_locks AS held JOIN pg_stat_activity AS activity USING (pid)
@@ -32,11 +33,17 @@ class PostgresDatabase:
     """One connection to a database, which is this server's for as long as it holds the advisory lock.
 
     **A connection takes the lock before it does anything**, also the one that replaces one that was lost: so
-    nobody writes to the database who does not hold it.
+    nobody runs Spaces from the database who does not hold it. A shared one does not take it. Of all of them,
+    the owner and the shared, **one has a transaction at a time**: each begins by taking another lock, which
+    ends with it.
     """
 
-    def __init__(self, url: URL) -> None:
+    # A transaction of one server keeps those of the others waiting: it ends as soon as it can.
+    groups = False
+
+    def __init__(self, url: URL, *, shared: bool = False) -> None:
         self._url = url
+        self._shared = shared
         self._shown = url.render_as_string(hide_password=True)
 
     def acquire(self) -> AsyncEngine:
@@ -61,7 +68,9 @@ class PostgresDatabase:
                 f"The store's URL is {self._shown!r}, which needs the package {error.name}; install "
                 "'spacecore[postgres]', or give a URL of SQLite.",
             ) from error
-        event.listen(engine.sync_engine, "connect", self._on_connect)
+        if not self._shared:
+            event.listen(engine.sync_engine, "connect", self._on_connect)
+        event.listen(engine.sync_engine, "begin", _take_turn)
         return engine
 
     async def migrated(self, engine: AsyncEngine) -> None:
@@ -97,3 +106,7 @@ class PostgresDatabase:
                 "or give this one another database.",
             ) from None
         await driver.execute("RESET lock_timeout")
+
+
+def _take_turn(connection: Any) -> None:
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TURN_KEY})")

@@ -29,6 +29,8 @@ class SqliteDatabase:
     write-ahead log where two connections checkpoint.
     """
 
+    groups = True
+
     def __init__(self, url: URL) -> None:
         self._path: Path | None = None
         if url.database in (None, "", ":memory:"):

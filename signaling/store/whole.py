@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-__all__ = ["WholeConnection", "begin", "ended"]
+__all__ = ["WholeConnection", "ended", "start"]
 
 _Result = TypeVar("_Result")
 
@@ -50,25 +49,6 @@ class WholeConnection(AsyncConnection):
         return await ended(super().run_sync(*arguments, **options))
 
 
-@asynccontextmanager
-async def begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """One transaction: committed when the block is left, rolled back on an exception, as `engine.begin()`."""
-    connection = WholeConnection(engine)
-    try:
-        await ended(_start(connection))
-        transaction = connection.begin()
-        await ended(_start(transaction))
-        try:
-            yield connection
-        except BaseException:
-            await ended(transaction.rollback())
-            raise
-        await ended(transaction.commit())
-    finally:
-        # Also rolls back what was begun while its task was cancelled.
-        if connection.sync_connection is not None:
-            await ended(connection.close())
-
-
-async def _start(what: Any) -> None:
+async def start(what: Any) -> None:
+    """Start a connection or a transaction, to be awaited by `ended`."""
     await what.start()

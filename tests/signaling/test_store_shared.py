@@ -1,0 +1,59 @@
+"""Several servers on one PostgreSQL: they take turns, never oversell, and one of them owns the Spaces."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from signaling.rules.sale import Sale
+from signaling.store import Store, StoreError, ledger, postgres
+from tests import postgres as database
+from tests.signaling.money_stories import held, put_on_sale, seen, sold
+from tests.signaling.store_stories import MEMORY, place, url_of
+
+SERVERS, BUYERS, SEATS = 4, 24, 5
+
+
+@pytest.mark.parametrize("where", ["memory", "file"])
+def test_a_database_of_sqlite_is_not_shared(tmp_path: Path, where: str) -> None:
+    with pytest.raises(StoreError, match="for 1 server") as caught:
+        Store(MEMORY if where == "memory" else url_of(tmp_path / "spaces.db"), shared=True)
+    assert caught.value.code == "store_url"
+
+
+async def _crowd(url: str) -> None:
+    owner = Store(url)
+    await owner.open()
+    async with owner.transaction() as connection:
+        await put_on_sale(connection, capacity=SEATS)
+    servers = [Store(url, shared=True) for _ in range(SERVERS)]
+    await asyncio.gather(*(server.open() for server in servers))
+
+    async def one(number: int) -> bool:
+        async with servers[number % SERVERS].transaction() as connection:
+            if number % 3:
+                return isinstance(await held(connection, number), Sale)
+            if (await seen(connection)).free:
+                return (await sold(connection, number)).state == "sold"
+            return False
+
+    found = await asyncio.gather(*(one(number) for number in range(BUYERS)))
+    assert sum(found) == SEATS
+    async with owner.transaction() as connection:
+        on_sale = await seen(connection)
+        assert on_sale.held + on_sale.sold == SEATS
+        assert (await ledger.trial_balance(connection)).is_right
+    second = Store(url)
+    with pytest.raises(StoreError) as caught:
+        await second.open()
+    assert caught.value.code == "store_locked"
+    await asyncio.gather(*(server.close() for server in (*servers, owner)))
+
+
+@pytest.mark.parametrize("kind", ["postgres"] if database.is_there() else [])
+def test_a_crowd_at_four_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(postgres, "LOCK_TIMEOUT_MS", 50)
+    with place(kind, tmp_path) as url:
+        asyncio.run(_crowd(url))
