@@ -14,6 +14,7 @@ import typer
 from signaling.cli.act_commands import ACT_COMMANDS, act
 from signaling.cli.client_commands import CLIENT_COMMANDS
 from signaling.cli.import_graph_command import import_graph
+from signaling.cli.ledger_commands import ledger
 from signaling.cli.load_command import load
 from signaling.cli.options import ConfigFile, Json, ServerDataDir
 from signaling.cli.people_commands import PEOPLE_COMMANDS
@@ -129,6 +130,7 @@ for command in ACT_COMMANDS:
     app.command(rich_help_panel=_SCRIPTS)(command)
 app.command()(load)
 app.command("import-graph")(import_graph)
+app.add_typer(ledger, name="ledger")
 
 
 @app.command()
