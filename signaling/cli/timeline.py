@@ -141,7 +141,8 @@ def _print(bubbles: tuple[Bubble, ...], as_json: bool) -> None:
 
 
 def _line(row: Bubble) -> str:
-    return f"{row.space.hex()}  {row.title}: {_known(row)}, {row.people} {'person' if row.people == 1 else 'people'}"
+    people = "1 person" if row.people == 1 else f"{row.people} people"
+    return f"{row.space.hex()}  {row.title}: {_known(row)}, {people}"
 
 
 def _known(row: Bubble) -> str:
