@@ -5,6 +5,7 @@ So `spaces doctor` also runs where a package is missing that another command nee
 
 from __future__ import annotations
 
+import inspect
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -190,5 +191,17 @@ def doctor(json: Json = False) -> None:
     _end("doctor", lambda: import_module("signaling.cli.doctor").run(as_json=json))
 
 
+def _flowing(text: str) -> str:
+    """Help without the ends of lines of its source, which typer would keep: each terminal has a width of its
+    own. An example, which is indented, stays as it is."""
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(each if each.startswith(" ") else each.replace("\n", " ") for each in paragraphs)
+
+
 def _end(command: str, work: Any) -> None:
     raise typer.Exit(guarded(command, work))
+
+
+for _group in (app, act, ledger, schedule):
+    for _info in _group.registered_commands:
+        _info.help = _flowing(_info.help or inspect.getdoc(_info.callback) or "")

@@ -101,6 +101,14 @@ def test_every_command_has_help_with_every_option_explained(command):
             assert len(line.strip("│ ").split("  ")) > 1, f"an option without a word of help: {line}"
 
 
+def test_help_fills_the_lines_of_the_terminal():
+    """Not those of its source, whose last words would stand alone in a line; an example stays as it is."""
+    said = run("timeline", "--help", env={"COLUMNS": "80"}).output
+    assert "for are told here too. Ctrl-C ends it." in said
+    shown = run("import-graph", "--help", env={"COLUMNS": "80"}).output
+    assert '     u1,u2,Ann,"Bob, the second"' in [line.rstrip() for line in shown.splitlines()]
+
+
 def test_help_says_the_defaults():
     for command, default in (
         *(("serve", "4433"), ("serve", "127.0.0.1"), ("token", "3600"), ("live", "100")),
