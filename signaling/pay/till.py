@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable
 from typing import Final
 
-from signaling.pay import charging, payouts, refunding, seats
+from signaling.pay import charging, overs, payouts, refunding, seats
 from signaling.pay.charging import Bought
 from signaling.pay.completer import Completer
 from signaling.pay.events import post_event
@@ -55,6 +55,7 @@ class Till:
     ) -> None:
         self._office = Office(store, provider, wall_us, limits, random_bytes, told or Nobody())
         self._completer = Completer(self._office)
+        self._overs = overs.Overs(self._office)
         self._sweeper = Sweeper(self._office)
 
     # Buyers
@@ -90,6 +91,11 @@ class Till:
         """The host gives back a part or, with 0, all that is left: see `rules.refunds.asked`."""
         return await refunding.give_back(self._office, host, ticket, amount_minor, key)
 
+    async def space_over(self, space: bytes) -> int:
+        """A Space has ended or was cancelled, and what was delivered is written down: pay back what its
+        tickets are owed unasked, by the reason of its end. See `overs.space_over`; it may be asked again."""
+        return await overs.space_over(self._office, space)
+
     async def refund_space(self, space: bytes, reason: RefundReason) -> int:
         """Pay back what the tickets of a Space that is over are owed unasked; returns how many were.
 
@@ -124,10 +130,12 @@ class Till:
     async def complete_unfinished(self) -> int:
         """At start-up, before anybody is served: finish what a crash left. Returns how much has no outcome
         still, because the provider says nothing of it; `on_time` goes on asking."""
+        await self._overs.at_start()
         return await self._completer.finish_all()
 
     async def on_time(self) -> int:
         """Do what is due; returns when to call again, at most IDLE_US from now. **One call at a time.**"""
+        await self._overs.by_time()
         await self._completer.finish_due()
         next_us = await self._sweeper.sweep()
         idle_us = self._office.wall_us() + IDLE_US

@@ -56,6 +56,17 @@ async def unfinished(connection: AsyncConnection) -> list[OnSale]:
     return [_on_sale(row) for row in await connection.execute(query.order_by(spaces.c.space))]
 
 
+async def over(connection: AsyncConnection, since_us: int, until_us: int) -> list[bytes]:
+    """Ticketed Spaces that ended, or were cancelled, within this time, the first one first."""
+    query = (
+        select(offers.c.space)
+        .join(spaces, spaces.c.space == offers.c.space)
+        .where(spaces.c.ended_us.between(since_us, until_us))
+        .order_by(spaces.c.ended_us, offers.c.space)
+    )
+    return [bytes(space) for space in (await connection.execute(query)).scalars()]
+
+
 async def with_room(connection: AsyncConnection, limit: int = 100) -> list[bytes]:
     """Spaces in which people wait and a seat is free."""
     query = (

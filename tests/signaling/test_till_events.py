@@ -26,7 +26,7 @@ from signaling.pay.charging import Bought, BuyState
 from signaling.pay.events import EventTooEarly
 from signaling.rules.sale import Sale, SaleState
 from signaling.rules.sales import TicketState
-from signaling.store import ledger, payouts
+from signaling.store import keys, ledger, payouts
 from tests.signaling.till_stories import FEE, PRICE, World, fresh, told
 
 DISPUTE_FEE = 1_500
@@ -132,6 +132,8 @@ def test_what_is_none_of_ours_posts_nothing(tmp_path: Path) -> None:
         for number, subject in enumerate(subjects):
             await world.till.on_provider_event(ProviderEvent(f"e{number}", 0, subject))
         assert await entries(world) == 0
+        async with world.store.transaction() as connection:
+            assert not await keys.first_time(connection, world.bank.name, "e1", 0), "it is known now"
 
     told(fresh(tmp_path), story)
 

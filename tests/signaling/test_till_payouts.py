@@ -25,7 +25,13 @@ async def over(world: World, *buyers: str, space: bytes = SPACE) -> None:
     for buyer in buyers:
         await world.bought(buyer, space=space)
     await world.go_live(space)
-    await world.end(space)
+    await world.end(space, on_air_us=HOUR_US)
+
+
+async def shares_in(world: World) -> set[bytes]:
+    """The payouts that the shares of the Space's sales went into."""
+    async with world.store.transaction() as connection:
+        return {sale.payout for sale in await sales.of_space(connection, SPACE)}
 
 
 def test_a_share_is_paid_out_a_day_after_its_space_closed(store_url: str) -> None:
@@ -42,6 +48,7 @@ def test_a_share_is_paid_out_a_day_after_its_space_closed(store_url: str) -> Non
             assert isinstance(paid, StoredPayout)
             assert (paid.payout.amount_minor, paid.payout.state) == (SHARE, PayoutState.PAID)
         assert world.bank.asked["transfer"] == 1
+        assert await shares_in(world) == {paid.payout.payout}
         assert await world.till.holdings("ann") == Holdings(0, 0)
         assert refused(await world.till.pay_out("ann", world.key())) == "payout_too_small"
         await world.expect_right()
@@ -169,6 +176,7 @@ def test_a_payout_that_comes_back_is_available_again(tmp_path: Path) -> None:
             event = ProviderEvent(event_id, 0, TransferChanged(paid.payout.payout, result))
             await world.till.on_provider_event(event)
             assert await world.till.holdings("ann") == Holdings(SHARE, SHARE)
+            assert await shares_in(world) == {b""}
         again = await world.till.pay_out("ann", world.key())
         assert isinstance(again, StoredPayout)
         assert again.payout.amount_minor == SHARE

@@ -224,3 +224,51 @@ def test_who_got_their_money_back_may_buy_again(tmp_path: Path) -> None:
         assert refused(again) == "refund_too_large"
 
     told(fresh(tmp_path), story)
+
+
+@pytest.mark.parametrize(
+    ("reason", "back", "bearer"),
+    [
+        ("host_cancelled", PRICE, "host"),
+        ("not_started", PRICE, "host"),
+        ("service_ended", PRICE, "platform"),
+        ("host_ended", -(-PRICE * 40 // 60), "host"),
+        ("host_left", -(-PRICE * 40 // 60), "host"),
+        ("host_lost", -(-PRICE * 40 // 60), "host"),
+        ("server_restarted", -(-PRICE * 40 // 60), "platform"),
+        ("server_stopping", -(-PRICE * 40 // 60), "platform"),
+    ],
+)
+def test_each_end_of_a_space_owes_by_its_reason(tmp_path: Path, reason: str, back: int, bearer: str) -> None:
+    """On air for 20 of 60 minutes where it was; nobody has to ask, `on_time` comes by."""
+
+    async def story(world: World) -> None:
+        await world.on_sale(capacity=1)
+        sale = await world.bought("bob")
+        await world.till.wait(SPACE, "cid")
+        assert await world.till.space_over(SPACE) == 0, "it is not over"
+        if reason in ("host_cancelled", "not_started"):
+            await world.cancel(reason=reason)
+        else:
+            await world.go_live()
+            async with world.store.transaction() as connection:
+                heard = {sale.sale: 20 * MINUTE_US}
+                await deliveries.checkpoint(connection, SPACE, 20 * MINUTE_US, heard, world.now_us)
+            await world.end(reason=reason)
+        await world.till.on_time()
+        assert (await world.sale(sale.sale)).refunded_minor == 0, "it may be written down yet"
+        world.now_us += 2 * MINUTE_US
+        await world.till.on_time()
+        after = await world.sale(sale.sale)
+        assert after.refund_paid_minor == back
+        assert after.refunded_by_host_minor == (back if bearer == "host" else 0)
+        assert (await world.seen()).waiting == 0
+        assert world.heard.offers == []
+        world.now_us += 10 * MINUTE_US
+        await world.till.on_time()
+        assert await world.till.space_over(SPACE) == 0
+        assert await world.till.complete_unfinished() == 0
+        assert world.bank.asked["refund"] == 1
+        await world.expect_right()
+
+    told(fresh(tmp_path), story)

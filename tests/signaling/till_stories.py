@@ -33,7 +33,7 @@ from signaling.rules.money import currency
 from signaling.rules.sale import Sale, SaleState
 from signaling.rules.sale_limits import SaleLimits
 from signaling.rules.sales import OnSale, Terms, TicketState
-from signaling.store import Store, ledger, offers, plans, sales, spaces
+from signaling.store import Store, deliveries, ledger, offers, plans, sales, spaces
 from tests.signaling.store_stories import url_of
 
 SPACE = bytes(range(16))
@@ -244,9 +244,9 @@ class World:
             terms = Terms(PRICE, capacity, HOUR_US, "USD", self.now_us, starts_us + HOUR_US)
             await offers.put(connection, space, host, terms)
 
-    async def cancel(self, space: bytes = SPACE) -> None:
+    async def cancel(self, space: bytes = SPACE, reason: str = "host_cancelled") -> None:
         async with self.store.transaction() as connection:
-            await plans.cancel(connection, space, "host_cancelled", self.now_us)
+            await plans.cancel(connection, space, reason, self.now_us)
 
     async def go_live(self, space: bytes = SPACE, host: str = "ann") -> None:
         async with self.store.transaction() as connection:
@@ -254,9 +254,11 @@ class World:
                 connection, space=space, title="Tea", host=host, host_name="Ann", now_us=self.now_us
             )
 
-    async def end(self, space: bytes = SPACE) -> None:
+    async def end(self, space: bytes = SPACE, reason: str = "host_ended", on_air_us: int = 0) -> None:
         async with self.store.transaction() as connection:
-            await spaces.end(connection, space, "ended", self.now_us)
+            if on_air_us:
+                await deliveries.checkpoint(connection, space, on_air_us, {}, self.now_us)
+            await spaces.end(connection, space, reason, self.now_us)
 
     async def held(self, buyer: str, space: bytes = SPACE) -> Sale:
         hold = await self.till.reserve(space, buyer, PREFIX, self.key())
