@@ -369,11 +369,11 @@ def _once(name: bytes) -> stripe.RequestOptions:
 def _meaning_of(error: stripe.StripeError) -> ProviderError:
     """Whether Stripe said no or nothing is known. Of its own text, which may name cards, nothing is kept."""
     status = error.http_status or 0
-    said_no = isinstance(
-        error,
-        stripe.CardError | stripe.InvalidRequestError | stripe.AuthenticationError | stripe.PermissionError,
+    # By the library these are 400 to 404. Its other kinds, of 409, 429 and 5xx among them, leave it open.
+    said_no = (
+        stripe.CardError | stripe.InvalidRequestError | stripe.AuthenticationError | stripe.PermissionError
     )
-    if not said_no or not 400 <= status < 500 or status in (408, 409, 429):
+    if not isinstance(error, said_no):
         return ProviderUnknown(f"Stripe's answer is {type(error).__name__}, status {status}")
     body = error.json_body if isinstance(error.json_body, Mapping) else {}
     details = body.get("error")

@@ -82,7 +82,9 @@ def test_a_charge_succeeds_is_captured_and_found_again(stripe_url: str) -> None:
     async def story(provider: StripeProvider, proxy: FaultProxy) -> None:
         result = await provider.charge(a_charge())
         assert (result.state, result.fee_minor) == (ChargeState.SUCCEEDED, 0)
-        assert proxy.seen[0].key == an_id(1).hex()
+        sent = proxy.seen[0]
+        assert sent.key == an_id(1).hex()
+        assert (sent.values["confirm"], sent.values["capture_method"]) == ("true", "automatic")
         assert await provider.find_charge(an_id(1), ref=result.ref) == result
         assert await provider.find_charge(an_id(1), since_s=long_ago_s()) == result
         assert await provider.cancel_charge(an_id(1), ref=result.ref) == result
