@@ -6,9 +6,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from signaling.rules.sale import Sale
 from signaling.store import Store, StoreError, ledger, postgres
+from signaling.store.reading import reading
 from tests import postgres as database
 from tests.signaling.money_stories import held, put_on_sale, seen, sold
 from tests.signaling.store_stories import MEMORY, place, url_of
@@ -45,6 +48,10 @@ async def _crowd(url: str) -> None:
         on_sale = await seen(connection)
         assert on_sale.held + on_sale.sold == SEATS
         assert (await ledger.trial_balance(connection)).is_right
+    async with reading(url) as connection:
+        assert (await ledger.trial_balance(connection)).is_right
+        with pytest.raises(DBAPIError, match="read-only"):
+            await connection.execute(sa.text("DELETE FROM balances"))
     second = Store(url)
     with pytest.raises(StoreError) as caught:
         await second.open()
