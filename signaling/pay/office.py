@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signaling.pay.provider import Provider
@@ -157,6 +158,14 @@ class Office:
                     raise _Rejected(result)
         except _Rejected as rejected:
             return rejected.refused
+        except IntegrityError as error:
+            # Two servers wrote the same at once: the same key, event, hold or place on a waiting list. Read
+            # again, what the other one wrote is there.
+            log.warning("a decision is made again: %s", error.orig)
+            raise StoreError(
+                "inconsistent",
+                "1 row of these was written by another server, and 1 is the limit; decide again.",
+            ) from error
         self._tell(work)
         return result
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from signaling.pay import ChargeChanged, ChargeResult, ChargeState, ProviderEvent
 from signaling.pay.charging import Bought, BuyState
+from signaling.pay.office import Work
 from signaling.pay.seats import Waits
 from signaling.rules.sale import Sale, SaleState
 from signaling.rules.sales import TicketState
+from signaling.store import StoreError
 from tests.signaling.till_stories import (
     FEE,
     HOUR_US,
@@ -19,6 +24,7 @@ from tests.signaling.till_stories import (
     PRICE,
     SPACE,
     World,
+    fresh,
     refused,
     told,
 )
@@ -176,7 +182,7 @@ def test_a_declined_card_keeps_the_hold_until_it_was_tried_too_often(store_url: 
 def test_a_card_that_needs_action_is_paid_when_the_provider_says_so(store_url: str) -> None:
     async def story(world: World) -> None:
         await world.on_sale()
-        world.bank.inner._action_base = "https://pay.example"
+        world.bank.inner.action_base = "https://pay.example"
         hold, key = await world.held("bob"), world.key()
         answer = await world.till.buy("bob", hold.sale, "card_needs_action", key)
         assert isinstance(answer, Bought)
@@ -368,3 +374,71 @@ def test_bad_requests_post_nothing(store_url: str) -> None:
         await world.expect_right()
 
     told(store_url, story)
+
+
+def test_where_another_server_was_faster_the_decision_is_made_again(tmp_path: Path) -> None:
+    """Two tills at one store: what one of them read, the other changes before it is written."""
+
+    async def story(world: World) -> None:
+        await world.on_sale()
+        hold = await world.held("bob")
+        office = world.till._office
+        attempts = 0
+
+        async def act(work: Work) -> Sale:
+            nonlocal attempts
+            attempts += 1
+            sale = hold if attempts == 1 else await work.sale(hold.sale)
+            await work.save(sale, replace(sale, attempts=sale.attempts + 1))
+            return sale
+
+        async def meanwhile(work: Work) -> None:
+            sale = await work.sale(hold.sale)
+            await work.save(sale, replace(sale, attempts=3))
+
+        await office.commit(meanwhile)
+        assert (await office.commit(act)).attempts == 3
+        assert attempts == 2
+        assert (await world.sale(hold.sale)).attempts == 4
+
+        async def never(work: Work) -> Sale:
+            await work.save(hold, replace(hold, attempts=9))
+            return hold
+
+        assert refused(await office.decide(never)) == "busy"
+        with pytest.raises(StoreError, match="20 times in a row"):
+            await office.commit(never)
+
+    told(fresh(tmp_path), story)
+
+
+def test_a_row_that_another_server_wrote_first_is_read_again(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        await world.on_sale()
+        attempts = 0
+
+        async def act(work: Work) -> int:
+            nonlocal attempts
+            attempts += 1
+            if attempts == 1:
+                raise IntegrityError("INSERT", {}, Exception("UNIQUE constraint failed: keys"))
+            return attempts
+
+        assert await world.till._office.decide(act) == 2
+
+    told(fresh(tmp_path), story)
+
+
+def test_what_cannot_be_told_is_committed_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story(world: World) -> None:
+        def broken(sale: Sale) -> None:
+            raise OSError("nobody listens")
+
+        await world.on_sale()
+        world.heard.ticket_changed = broken
+        assert (await world.bought("bob")).ticket is TicketState.VALID
+        assert "could not be told" in caplog.text
+
+    told(fresh(tmp_path), story)
