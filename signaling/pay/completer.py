@@ -6,10 +6,9 @@ without an end, refunds that are owed, sales whose fee is not reported. The prov
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, TypeVar
+from typing import Final
 
+from signaling.pay.batches import few_at_once
 from signaling.pay.charging import ask, put_off, settle
 from signaling.pay.office import Office
 from signaling.pay.payouts import send
@@ -29,9 +28,6 @@ FEES_AT_ONCE: Final = 100
 _EVER_US: Final = 2**62
 _AT_START: Final = 100_000
 _AT_ONCE: Final = 100
-_CALLS_AT_ONCE: Final = 8
-
-_T = TypeVar("_T")
 
 
 class Completer:
@@ -65,9 +61,9 @@ class Completer:
             asked = await charges.under_way(connection, now_us, limit)
             owed = await refunds.owed(connection, now_us, limit)
             sent = await payouts.under_way(connection, now_us, limit)
-        await _few_at_once(self._finish_charge, asked)
-        await _few_at_once(self._pay_back, [each.refund.refund for each in owed])
-        await _few_at_once(self._send, [each.payout.payout for each in sent])
+        await few_at_once(self._finish_charge, asked)
+        await few_at_once(self._pay_back, [each.refund.refund for each in owed])
+        await few_at_once(self._send, [each.payout.payout for each in sent])
 
     async def _finish_charge(self, charge: StoredCharge) -> None:
         try:
@@ -90,7 +86,7 @@ class Completer:
         async with self._office.store.transaction() as connection:
             unsettled = await sales.unsettled(connection, self._fees_after, FEES_AT_ONCE)
         self._fees_after = unsettled[-1].sale if len(unsettled) == FEES_AT_ONCE else b""
-        await _few_at_once(self._ask_fee, unsettled)
+        await few_at_once(self._ask_fee, unsettled)
 
     async def _ask_fee(self, sale: Sale) -> None:
         async with self._office.store.transaction() as connection:
@@ -105,8 +101,3 @@ class Completer:
             return
         if result is not None:
             await settle(self._office, charge.charge, result)
-
-
-async def _few_at_once(act: Callable[[_T], Awaitable[None]], what: Sequence[_T]) -> None:
-    for at in range(0, len(what), _CALLS_AT_ONCE):
-        await asyncio.gather(*(act(each) for each in what[at : at + _CALLS_AT_ONCE]))

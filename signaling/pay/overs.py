@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from signaling.pay.batches import few_at_once
 from signaling.pay.office import Office, Work
 from signaling.pay.refunding import refund_space
 from signaling.rules.refunds import RefundReason
@@ -75,5 +76,8 @@ class Overs:
     async def _look(self, since_us: int, until_us: int) -> None:
         async with self._office.store.transaction() as connection:
             over = await offers.over(connection, since_us, until_us)
-        for space in over:
+
+        async def once(space: bytes) -> None:
             await space_over(self._office, space)
+
+        await few_at_once(once, over)

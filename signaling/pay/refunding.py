@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from signaling.pay.batches import few_at_once
 from signaling.pay.keyed import claimed, made
 from signaling.pay.office import Office, Work
 from signaling.pay.provider import MoveState, Provider, ProviderUnknown, RefundOrder, RefundResult
@@ -42,7 +42,6 @@ PENDING_US: Final = 3_600_000_000
 FAILED_US: Final = 86_400_000_000
 
 _AT_ONCE: Final = 100
-_CALLS_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +165,11 @@ async def owe(office: Office, work: Work, sale: Sale, amount_minor: int, reason:
 
 async def pay_back_all(office: Office, owed: Iterable[bytes]) -> None:
     """Have the provider carry refunds out, a few at a time; what it does not answer is tried again later."""
-    rest = list(owed)
-    for at in range(0, len(rest), _CALLS_AT_ONCE):
-        await asyncio.gather(*(pay_back(office, refund) for refund in rest[at : at + _CALLS_AT_ONCE]))
+
+    async def once(refund: bytes) -> None:
+        await pay_back(office, refund)
+
+    await few_at_once(once, list(owed))
 
 
 async def pay_back(office: Office, refund_id: bytes, *, asks_first: bool = False) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
+from signaling.pay.batches import few_at_once
 from signaling.pay.charging import ask, put_off, settle
 from signaling.pay.office import Office, Work
 from signaling.pay.provider import ProviderUnknown
@@ -18,7 +18,6 @@ __all__ = ["Sweeper"]
 # Keys are looked through so often; one that is older counts as forgotten anyway.
 KEYS_EVERY_US: Final = 3_600_000_000
 _AT_ONCE: Final = 100
-_CALLS_AT_ONCE: Final = 8
 
 
 class Sweeper:
@@ -34,9 +33,8 @@ class Sweeper:
         while True:
             async with office.store.transaction() as connection:
                 due = await sales.expired(connection, office.wall_us(), _AT_ONCE)
-            for at in range(0, len(due), _CALLS_AT_ONCE):
-                await asyncio.gather(*(self._expire(sale) for sale in due[at : at + _CALLS_AT_ONCE]))
-            if len(due) < _AT_ONCE:
+            failed = await few_at_once(self._expire, due)
+            if failed or len(due) < _AT_ONCE:
                 break
         await self._offer()
         await self._forget()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from signaling.pay import ChargeChanged, ChargeResult, ChargeState, ProviderEvent
 from signaling.pay.charging import Bought, BuyState
 from signaling.pay.seats import Waits
@@ -14,6 +18,7 @@ from tests.signaling.till_stories import (
     PRICE,
     SPACE,
     World,
+    fresh,
     refused,
     told,
 )
@@ -149,3 +154,34 @@ def test_a_charge_that_was_given_up_and_went_through_is_paid_back(store_url: str
         await world.expect_right()
 
     told(store_url, story)
+
+
+def test_one_that_cannot_be_finished_does_not_keep_the_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The provider breaks at one of two payments under way, in a way that no provider should."""
+
+    async def story(world: World) -> None:
+        await world.on_sale()
+        holds = [await world.held(who) for who in ("bob", "cid")]
+        world.bank.after["charge"] = 2
+        world.bank.before["find_charge"] = 2
+        for hold in holds:
+            await world.till.buy(hold.buyer, hold.sale, "card_ok", world.key())
+        bad, find = (await world.sale(holds[0].sale)).charge, world.bank.inner.find_charge
+
+        async def broken(charge_id: bytes, /, **hints: object) -> ChargeResult | None:
+            if charge_id == bad:
+                raise ZeroDivisionError("a fault in the provider")
+            return await find(charge_id)
+
+        world.bank.inner.find_charge = broken
+        assert await world.till.complete_unfinished() == 1
+        assert "could not be finished" in caplog.text
+        states = [(await world.sale(hold.sale)).state for hold in holds]
+        assert states == [SaleState.PAYING, SaleState.SOLD]
+        world.bank.inner.find_charge = find
+        assert await world.till.complete_unfinished() == 0
+        await world.expect_right()
+
+    told(fresh(tmp_path), story)
