@@ -226,7 +226,13 @@ class ControlWorld:
             announcer=announcer,
         )
         self.desk = FrontDesk(
-            self._authority, self.directory, around, records, parts=parts.table, attendants=parts.attendants
+            self._authority,
+            self.directory,
+            around,
+            records,
+            parts=parts.table,
+            attendants=parts.attendants,
+            places=parts.places,
         )
 
     async def __aenter__(self) -> ControlWorld:

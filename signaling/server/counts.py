@@ -44,6 +44,7 @@ class Counts:
     replaced: int = 0
     graph_timeouts: int = 0  # questions about who follows and blocks whom that took too long
     graph_failures: int = 0  # ... and that failed
+    locate_failures: int = 0  # times that the application could not say where a Space is
     bubbles_pushed: int = 0  # messages about bubbles, one for each connection it went to
     bubbles_behind: int = 0  # times that a timeline had to wait for the graph
     notices: int = 0  # people who were told of a scheduled Space

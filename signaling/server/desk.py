@@ -15,6 +15,7 @@ from signaling.rules import Refused
 from signaling.server.answers import BUSY_RETRY_MS, Attendant, Part, answer, refuse
 from signaling.server.authority import Authority
 from signaling.server.directory import Directory
+from signaling.server.places import Places
 from signaling.server.services import refused_to
 from signaling.server.session import Member, Session
 from signaling.server.surroundings import Surroundings
@@ -40,7 +41,7 @@ class FrontDesk:
     """Greets and renews; **every other request goes to whoever has it in their table**, else to the Space.
 
     `parts` are those who answer beyond one Space, each with its own requests; `attendants` are told who comes
-    and goes.
+    and goes; `places` says where Spaces are that are not here.
     """
 
     def __init__(
@@ -52,12 +53,14 @@ class FrontDesk:
         *,
         parts: Sequence[Part],
         attendants: Sequence[Attendant] = (),
+        places: Places,
     ) -> None:
         self._authority = authority
         self._directory = directory
         self._around = around
         self._registrar = registrar
         self._attendants = attendants
+        self._places = places
         self._limits = _welcome_limits(around.limits)
         self._takers: Mapping[type[wire.Request], Callable[[Session, Any], None]] = {
             wire.Renew: self._renew,
@@ -175,6 +178,8 @@ class FrontDesk:
         actor, oversees = self._directory.get(request.space), isinstance(request, wire.Oversee)
         if session.place is not None and session.place.actor is not actor and not oversees:
             session.refuse(ErrorCode.already_in_space, "you are in another Space, one is the limit; leave it")
+        elif actor is None and not isinstance(request, wire.Oversee) and self._places.knows_others:
+            self._around.spawn(answer(session, request, self._places.direct, self._around.counts))
         elif actor is None or not self._directory.is_open:
             refuse(session, rules.no_such_space(request.space))
         else:

@@ -12,6 +12,7 @@ from signaling.rules.rates import RateKind
 from signaling.server.actor import SpaceActor
 from signaling.server.answers import Answer, Handler
 from signaling.server.directory import Directory
+from signaling.server.places import Places
 from signaling.server.relations import Relations
 from signaling.server.rows import live_row, settings_row, stage_rows
 from signaling.server.session import Member, Session
@@ -40,12 +41,13 @@ class Finding:
     """
 
     def __init__(
-        self, directory: Directory, relations: Relations, store: Store, around: Surroundings
+        self, directory: Directory, relations: Relations, store: Store, around: Surroundings, places: Places
     ) -> None:
         self._directory = directory
         self._relations = relations
         self._store = store
         self._around = around
+        self._places = places
 
     @property
     def handlers(self) -> Mapping[type[wire.Request], Handler]:
@@ -91,7 +93,9 @@ class Finding:
             if stored is not None and stored.state == State.SCHEDULED:
                 listed = await plans.get(connection, me.user, request.space)
                 reminded = listed is not None and listed.reminded
-        if stored is None or await self._hidden(me.user, stored.host):
+        if stored is None:
+            return await self._places.direct(session, me, request)
+        if await self._hidden(me.user, stored.host):
             return rules.no_such_space(request.space)
         return _stored(request.id, stored, reminded)
 

@@ -15,6 +15,7 @@ from signaling.server.hall import Hall
 from signaling.server.hosting import Hosting, gates_of
 from signaling.server.notices import Notices
 from signaling.server.opening import Openings
+from signaling.server.places import Locate, Places
 from signaling.server.planning import Planning
 from signaling.server.presence import Presence
 from signaling.server.relations import Relations
@@ -42,8 +43,10 @@ class Parts:
         *,
         make_hall: Callable[[bytes], Hall],
         announcer: Announcer,
+        locate: Locate | None = None,
     ) -> None:
         people = config.people
+        self.places = Places(locate, around.counts)
         self.presence = Presence()
         self.hosting = Hosting(gates_of(config), relations, store, around.wall_us)
         self.openings = Openings(directory, around, self.hosting, make_hall=make_hall)
@@ -63,7 +66,7 @@ class Parts:
             announcer=announcer,
             most=people.plans,
         )
-        self.finding = Finding(directory, relations, store, around)
+        self.finding = Finding(directory, relations, store, around, self.places)
         around.observers.append(directory)
         around.observers.append(self.following)
         around.observers.append(self.timeline)

@@ -29,6 +29,7 @@ from signaling.server.lists import Lists
 from signaling.server.parts import Parts
 from signaling.server.paying import Paying
 from signaling.server.people import PeopleGraph, SqlGraph
+from signaling.server.places import Locate
 from signaling.server.records import StoreRecords
 from signaling.server.relations import Relations
 from signaling.server.session import Session
@@ -59,6 +60,9 @@ class Server:
     on_event    is called with each `Happening`, plain or async, one after the other; what it raises is
                 counted and logged, and a plain one must return at once: docs/embedding-server.md
 
+    locate      says which server (`host:port`) has a Space that is not here, or None: who comes to it is sent
+                there
+
     A server that was stopped is not started again; make another.
     """
 
@@ -72,9 +76,11 @@ class Server:
         bind: Bind | None = None,
         random_bytes: Callable[[int], bytes] = os.urandom,
         on_event: OnEvent | None = None,
+        locate: Locate | None = None,
     ) -> None:
         self.config = config
         self._graph = graph
+        self._locate = locate
         self.store = Store(config.store.database_url)
         self.certificate: ServerCertificate | None = None
         """What clients are shown, from `start` on; its `fingerprint` can be pinned."""
@@ -233,10 +239,17 @@ class Server:
             relations,
             make_hall=halls(self.config, lambda: self._opened().rooms, self._counts),
             announcer=self._telling.announcer,
+            locate=self._locate,
         )
         await parts.planning.restore()
         self._desk = FrontDesk(
-            authority, self._directory, around, records, parts=parts.table, attendants=parts.attendants
+            authority,
+            self._directory,
+            around,
+            records,
+            parts=parts.table,
+            attendants=parts.attendants,
+            places=parts.places,
         )
         self._listening = Listening(
             self.config,

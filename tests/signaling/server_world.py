@@ -155,6 +155,7 @@ class World:
             self.records,
             parts=self.parts.table,
             attendants=self.parts.attendants,
+            places=self.parts.places,
         )
 
     def _random_bytes(self, size: int) -> bytes:

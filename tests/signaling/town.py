@@ -12,6 +12,7 @@ from signaling.server.desk import FrontDesk
 from signaling.server.lists import Lists
 from signaling.server.parts import Parts
 from signaling.server.people import PeopleGraph, SqlGraph
+from signaling.server.places import Locate
 from signaling.server.records import StoreRecords
 from signaling.server.relations import Relations
 from signaling.store import Store
@@ -31,6 +32,7 @@ class Town(World):
         people: PeopleConfig | None = None,
         hosting: HostingConfig | None = None,
         graph: PeopleGraph | None = None,
+        locate: Locate | None = None,
     ) -> None:
         super().__init__(limits=limits or LimitsConfig(requests_per_s=1_000, requests_burst=1_000))
         self.store = store
@@ -59,6 +61,7 @@ class Town(World):
             self.relations,
             make_hall=self._make_hall,
             announcer=self.announcer,
+            locate=locate,
         )
         self.desk = FrontDesk(
             self.authority,
@@ -67,6 +70,7 @@ class Town(World):
             self.records,
             parts=self.parts.table,
             attendants=self.parts.attendants,
+            places=self.parts.places,
         )
 
     async def known(self, token: str) -> Caller:
