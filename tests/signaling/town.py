@@ -28,6 +28,7 @@ class Town(World):
     def __init__(
         self,
         store: Store,
+        *,
         limits: LimitsConfig | None = None,
         people: PeopleConfig | None = None,
         hosting: HostingConfig | None = None,
