@@ -65,6 +65,7 @@ from signaling.rules.graph import NOBODY_KNOWN, Graph, KnownGraph
 from signaling.rules.limits import SpaceLimits
 from signaling.rules.links import DIGEST_BYTES, redeem, share_speaker, unshare
 from signaling.rules.order import (
+    FOR_CAUSE,
     change_settings,
     mute,
     mute_all,
@@ -72,6 +73,7 @@ from signaling.rules.order import (
     remove,
     set_volume,
     shut_out,
+    ticket_ended,
     unban,
     unmute,
 )
@@ -111,6 +113,7 @@ __all__ = [
     "ALLOWED",
     "CODES",
     "DIGEST_BYTES",
+    "FOR_CAUSE",
     "NAME_CHARS",
     "NOBODY_KNOWN",
     "SPACE_ID_BYTES",
@@ -219,6 +222,7 @@ __all__ = [
     "set_volume",
     "share_speaker",
     "shut_out",
+    "ticket_ended",
     "unban",
     "uninvite",
     "unmute",

@@ -13,6 +13,9 @@ from signaling.rules.settings import Changes, changed
 from signaling.rules.state import SpaceState
 from signaling.rules.text import user_id
 
+FOR_CAUSE = "for cause"
+"""In the audit log, of a removal after which nothing is paid back."""
+
 
 def mute(state: SpaceState, actor: str, target: str, now_us: int, hold: bool = False) -> Outcome | Refused:
     """Mute oneself (`target` empty or oneself), or as a host another; `hold`: until a host lets go.
@@ -95,11 +98,17 @@ def set_volume(state: SpaceState, actor: str, target: str, volume_pct: int, now_
 
 
 def remove(
-    state: SpaceState, actor: str, target: str, now_us: int, how: int = RemoveHow.BAN
+    state: SpaceState,
+    actor: str,
+    target: str,
+    now_us: int,
+    how: int = RemoveHow.BAN,
+    *,
+    for_cause: bool = False,
 ) -> Outcome | Refused:
     """A host puts someone out of stage, queue, roster and absences in one step, and revokes their invitation
     and the links they made or used. `how` is one of RemoveHow: with BAN and BLOCK they cannot come back, with
-    BLOCK not to any Space of the rightful host.
+    BLOCK not to any Space of the rightful host. `for_cause` is written down: no ticket is paid back.
 
     Refused: bad_value, not_permitted, no_such_person, not_in_space, space_ended.
     """
@@ -119,7 +128,8 @@ def remove(
     reason = "may_return" if how == RemoveHow.MAY_RETURN else "removed"
     change.go(target, "removed", fx.Removed(target, reason))
     drop_links_of(change, target)
-    change.audit(actor, action, target, "block" if how == RemoveHow.BLOCK else "")
+    details = [word for word, holds in (("block", how == RemoveHow.BLOCK), (FOR_CAUSE, for_cause)) if holds]
+    change.audit(actor, action, target, ", ".join(details))
     return change.outcome()
 
 
@@ -135,6 +145,20 @@ def shut_out(state: SpaceState, blocker: str, user: str, now_us: int) -> Outcome
     change.go(user, "removed", fx.Removed(user, "removed"))
     drop_links_of(change, user)
     change.audit(blocker, Action.REMOVE, user, "block")
+    return change.outcome()
+
+
+def ticket_ended(state: SpaceState, user: str, now_us: int, *, may_return: bool) -> Outcome:
+    """The ticket of `user` was refunded or revoked, or they are invited no more: out as by `remove`, with
+    nothing kept. `may_return`: with a new ticket.
+
+    A fact, not an act: for who is not here there is nothing to change.
+    """
+    if not state.is_live or not state.is_known(user):
+        return Outcome(state)
+    change = Change(state)
+    change.go(user, "removed", fx.Removed(user, "may_return" if may_return else "removed"))
+    drop_links_of(change, user)
     return change.outcome()
 
 

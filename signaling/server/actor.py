@@ -12,6 +12,7 @@ from signaling.links import SECRET_BYTES
 from signaling.protocol import ErrorCode
 from signaling.protocol import messages as wire
 from signaling.rules import Action, Effect, Ended, Entered, Outcome, Refused, SpaceState
+from signaling.server.admission import Guests, is_free
 from signaling.server.answers import BUSY_RETRY_MS, refuse
 from signaling.server.arrivals import ARRIVALS
 from signaling.server.counts import Counts
@@ -57,9 +58,10 @@ class SpaceActor:
         self._around = around
         self._on_end = on_end
         self._ledger = Ledger(state.space, around, lambda: self._put(self._ledger.write_end))
-        self._history = History(state.space, around.records)
+        self.history = History(state.space, around.records)
+        self.guests = Guests()
         self._pace = Pace(around.rates, around.talk)
-        self._blocks = 0  # how often it has changed whom the host blocks
+        self._blocks = 0  # how often it has changed whom the host blocks, or whose ticket is good
         self._jobs: deque[Callable[[], Awaitable[None]]] = deque()
         self._requests = 0
         self._job_came = asyncio.Event()
@@ -125,6 +127,17 @@ class SpaceActor:
             if on:
                 self._put(lambda: self._fact(rules.shut_out(self.state, blocker, user, self.now_us())))
 
+    def ticket_ended(self, user: str, *, may_return: bool) -> None:
+        """`user` has no ticket any more: out, unless they need none. `may_return`: with a new one."""
+        self._blocks += 1  # whoever was looked up before that is looked up again
+
+        async def put_out() -> None:
+            if not is_free(self.state, user, self.guests):
+                outcome = rules.ticket_ended(self.state, user, self.now_us(), may_return=may_return)
+                await self._fact(outcome)
+
+        self._put(put_out)
+
     def close(self, reason: str) -> None:
         """End the Space, for a reason that people are told."""
         self._put(lambda: self._fact(rules.close(self.state, reason, self.now_us())))
@@ -181,7 +194,7 @@ class SpaceActor:
     async def _asked(self, session: Session, member: Member, request: wire.Request, asked: int) -> None:
         """Ask what this request needs to know; then it waits for its turn."""
         blocks, needed = self._blocks, questions(self.state, member.user, request)
-        found = await ask(needed, self._around.bonds, self._history)
+        found = await ask(needed, self._around.bonds, self.history)
         if isinstance(found, Refused):
             self._requests -= 1
             refuse(session, found)
@@ -299,6 +312,7 @@ class SpaceActor:
         step = Step(self.state, outcome.state, self.now_us(), user)
         self.state = outcome.state
         for effect in outcome.effects:
+            self.guests.note(effect, outcome.state)
             if isinstance(effect, Entered):
                 if arriving is not None:
                     self.hall.enter(effect.user, arriving, Place(self, self.hall.room))

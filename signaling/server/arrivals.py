@@ -9,6 +9,7 @@ from signaling import rules
 from signaling.links import digest_of
 from signaling.protocol import messages as wire
 from signaling.rules import Outcome, Refused
+from signaling.server.admission import turned_away
 from signaling.server.answers import refuse
 from signaling.server.facts import Facts
 from signaling.server.place import Place
@@ -26,6 +27,8 @@ async def _join(
     """Enter, or take a fresh snapshot where one is inside already."""
     before = actor.hall.session_of(member.user)
     outcome = _entering(actor, session, member, request, facts)
+    if _needs_ticket(actor, session, request, facts, outcome):
+        return
     if await _refused(actor, session, member.user, outcome):
         return
     if before is not session:
@@ -58,8 +61,10 @@ async def _resume(
     actor: SpaceActor, session: Session, member: Member, request: wire.Resume, facts: Facts
 ) -> None:
     """Come back as what one was. **Whether one still may is asked of the store at this moment.**"""
-    user = member.user
-    if await _refused(actor, session, user, _returning(actor, session, member, facts)):
+    user, outcome = member.user, _returning(actor, session, member, facts)
+    if _needs_ticket(actor, session, request, facts, outcome):
+        return
+    if await _refused(actor, session, user, outcome):
         return
     missed = actor.hall.herald.since(request.serial)
     if missed is None:
@@ -107,6 +112,23 @@ async def _oversee(
         session.place.actor.hall.dismiss(session)
     actor.hall.oversee(session, Place(actor, actor.hall.room))
     session.reply(actor.snapshot(request.id, member.user))
+
+
+def _needs_ticket(
+    actor: SpaceActor,
+    session: Session,
+    request: wire.Join | wire.Resume,
+    facts: Facts,
+    outcome: Outcome | Refused,
+) -> bool:
+    """Whether they were told that it takes a ticket."""
+    if session.member is None or session.member.is_service:
+        return False
+    user, entry = session.member.user, facts.entry_of(session.member.user)
+    away = turned_away(request.id, actor.state, user, entry, actor.guests, outcome=outcome)
+    if away is not None:
+        session.reply(away)
+    return away is not None
 
 
 async def _refused(actor: SpaceActor, session: Session, user: str, outcome: Outcome | Refused) -> bool:

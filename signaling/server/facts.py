@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from signaling.protocol import messages as wire
 from signaling.rules import KnownGraph, Post, Refused, SpaceState, SpeakPolicy
+from signaling.server.admission import Entry
 from signaling.server.relations import GraphError
 from signaling.server.together import Together
 
@@ -17,10 +19,13 @@ __all__ = ["NOTHING_ASKED", "Bonds", "Books", "Facts", "History", "Question", "a
 log = logging.getLogger(__name__)
 
 _RETRY_MS = 1_000
+# So many holders of tickets of one Space are looked up at a time; the others wait within the actor's inbox.
+_READERS = 16
 
 
 class Question(NamedTuple):
-    """`what` about whom: blocked or follows (first, second), banned (first), or post (number)."""
+    """`what` about whom: blocked or follows (first, second), banned (first), entry (first), or post
+    (number)."""
 
     what: str
     first: str = ""
@@ -43,6 +48,10 @@ class Books(Protocol):
 
     async def post(self, space: bytes, number: int) -> Post | None: ...
 
+    async def is_ticketed(self, space: bytes) -> bool: ...
+
+    async def entry(self, space: bytes, user: str) -> Entry | None: ...
+
 
 class History:
     """The books of one Space. Who comes back together with many others shares the reading of the bans."""
@@ -51,6 +60,9 @@ class History:
         self._space = space
         self._books = books
         self._bans = Together(lambda: books.banned(space))
+        self._sale = Together(lambda: books.is_ticketed(space))
+        self._is_ticketed: bool | None = None
+        self._readers = asyncio.Semaphore(_READERS)
 
     async def is_banned(self, user: str) -> bool:
         """Whether `user` is banned at this moment."""
@@ -59,6 +71,15 @@ class History:
     async def post(self, number: int) -> Post | None:
         """The post of this number, if it is there."""
         return await self._books.post(self._space, number)
+
+    async def entry(self, user: str) -> Entry | None:
+        """What the doors ask of `user`; None where no ticket is needed: of a live Space that stays so."""
+        if self._is_ticketed is None:
+            self._is_ticketed = await self._sale.ask()
+        if not self._is_ticketed:
+            return None
+        async with self._readers:
+            return await self._books.entry(self._space, user)
 
 
 @dataclass(frozen=True)
@@ -79,6 +100,11 @@ class Facts:
     def is_banned(self, user: str) -> bool:
         """Whether the store has a ban."""
         return self.answers.get(Question("banned", user)) is True
+
+    def entry_of(self, user: str) -> Entry | None:
+        """What the doors of a ticketed Space ask of somebody."""
+        found = self.answers.get(Question("entry", user))
+        return found if isinstance(found, Entry) else None
 
     def author_of(self, post: int) -> str | None:
         """Who wrote a post; None where it is not there, or no more."""
@@ -120,13 +146,16 @@ async def _answers(asked: Collection[Question], bonds: Bonds, history: History) 
                 answers[question] = await bonds.follows(question.first, question.second)
             case "banned":
                 answers[question] = await history.is_banned(question.first)
+            case "entry":
+                answers[question] = await history.entry(question.first)
             case _:
                 answers[question] = await history.post(question.number)
     return Facts(answers)
 
 
 def _of_door(state: SpaceState, user: str) -> tuple[Question, ...]:
-    return tuple(Question("blocked", owner, user) for owner in state.owners if owner != user)
+    blocks = tuple(Question("blocked", owner, user) for owner in state.owners if owner != user)
+    return blocks if user in state.owners else (*blocks, Question("entry", user))
 
 
 def _of_resume(state: SpaceState, user: str) -> tuple[Question, ...]:

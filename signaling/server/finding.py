@@ -10,6 +10,7 @@ from signaling.protocol.wire import fit_rows
 from signaling.rules import Action, Refused, State
 from signaling.rules.rates import RateKind
 from signaling.server.actor import SpaceActor
+from signaling.server.admission import planned_door, read_entry, turned_away
 from signaling.server.answers import Answer, Handler
 from signaling.server.directory import Directory
 from signaling.server.places import Places
@@ -85,19 +86,26 @@ class Finding:
         if actor is not None and not actor.is_over:
             if await self._hidden(me.user, *actor.state.owners):
                 return rules.no_such_space(request.space)
-            allowed = rules.may(me.user, Action.PEEK, actor.state)
-            return allowed if isinstance(allowed, Refused) else _live(request.id, actor)
-        reminded = False
+            return await self._peek_live(actor, me.user, request.id)
+        reminded, entry = False, None
         async with self._store.transaction() as connection:
             stored = await spaces.get(connection, request.space)
             if stored is not None and stored.state == State.SCHEDULED:
                 listed = await plans.get(connection, me.user, request.space)
                 reminded = listed is not None and listed.reminded
+            entry = await read_entry(connection, request.space, me.user)
         if stored is None:
             return await self._places.direct(session, me, request)
         if await self._hidden(me.user, stored.host):
             return rules.no_such_space(request.space)
-        return _stored(request.id, stored, reminded)
+        return planned_door(request.id, me.user, entry) or _stored(request.id, stored, reminded)
+
+    async def _peek_live(self, actor: SpaceActor, user: str, request_id: int) -> Answer:
+        entry = None if user in actor.state.owners else await actor.history.entry(user)
+        allowed = rules.may(user, Action.PEEK, actor.state)
+        if isinstance(allowed, Refused):
+            return allowed
+        return turned_away(request_id, actor.state, user, entry, actor.guests) or _live(request_id, actor)
 
     async def _hidden(self, user: str, *hosts: str) -> bool:
         return bool(await self._relations.strangers_among(user, set(hosts) - {user}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from signaling.config import ServerConfig
+from signaling.server.admission import Admission
 from signaling.server.announcer import Announcer
 from signaling.server.answers import Attendant, Part
 from signaling.server.directory import Directory
@@ -65,8 +66,11 @@ class Parts:
             self.notices,
             announcer=announcer,
             most=people.plans,
+            sale_limits=config.sale_limits,
         )
         self.finding = Finding(directory, relations, store, around, self.places)
+        self.admission = Admission(directory, around)
+        around.observers.append(self.admission)
         around.observers.append(directory)
         around.observers.append(self.following)
         around.observers.append(self.timeline)

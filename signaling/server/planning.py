@@ -14,7 +14,9 @@ from signaling.rules import plans as plan_rules
 from signaling.rules.graph import KnownGraph
 from signaling.rules.plans import Plan, PlanAdded, PlanCancelled, PlanEffect, PlanMoved, PlanOutcome
 from signaling.rules.rates import RateKind
+from signaling.rules.sale_limits import SaleLimits
 from signaling.server import happenings
+from signaling.server.admission import may_move
 from signaling.server.announcer import Announcement, Announcer
 from signaling.server.answers import Answer, Handler
 from signaling.server.following import account_named, nobody
@@ -59,6 +61,7 @@ class Planning:
         *,
         announcer: Announcer,
         most: int,
+        sale_limits: SaleLimits,
     ) -> None:
         self._store = store
         self._relations = relations
@@ -67,6 +70,7 @@ class Planning:
         self._notices = notices
         self._around = around
         self._most = most
+        self._sale_limits = sale_limits
         self._planned: set[bytes] = set()
         notices.on_host = self._host_came
 
@@ -226,6 +230,10 @@ class Planning:
             outcome = verb(plan_of(stored), graph, now_us)
             if isinstance(outcome, Refused):
                 return outcome
+            if any(isinstance(effect, PlanMoved) for effect in outcome.effects):
+                fixed = await may_move(connection, space, self._sale_limits)
+                if fixed is not None:
+                    return fixed
             await accounts.ensure(connection, me.user, me.name, now_us)
             announcement = await self._write(connection, outcome, now_us)
         self._kept(outcome, announcement)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from signaling.rules import Effect, Ended, Note, Person, Post
+from signaling.server.admission import Entry, read_entry
 from signaling.server.announcer import Announcement, Announcer
-from signaling.store import Store, accounts, audit, bans, notes, posts, record, spaces
+from signaling.store import Store, accounts, audit, bans, notes, offers, posts, record, spaces
 from signaling.store.audit import AuditEntry
 
 __all__ = ["StoreRecords"]
@@ -48,6 +49,17 @@ class StoreRecords:
         """A post of this Space, if it is there."""
         async with self._store.transaction() as connection:
             return await posts.get(connection, space, number)
+
+    async def is_ticketed(self, space: bytes) -> bool:
+        """Whether this Space has terms of sale. Raises as `write`."""
+        async with self._store.transaction() as connection:
+            on_sale = await offers.get(connection, space)
+        return on_sale is not None and on_sale.terms is not None
+
+    async def entry(self, space: bytes, user: str) -> Entry | None:
+        """What the doors of a ticketed Space ask of somebody. Raises as `write`."""
+        async with self._store.transaction() as connection:
+            return await read_entry(connection, space, user)
 
     async def register(self, user: str, name: str) -> None:
         """Make an account. Raises as `write`."""

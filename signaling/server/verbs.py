@@ -138,7 +138,10 @@ VERBS: Mapping[type[wire.Request], Verb] = {
         lambda t: rules.set_volume(t.state, t.user, t.request.user, t.request.volume_pct, t.now_us)
     ),
     wire.Remove: Verb(
-        lambda t: rules.remove(t.state, t.user, t.request.user, t.now_us, t.request.how), takes_seat=True
+        lambda t: rules.remove(
+            t.state, t.user, t.request.user, t.now_us, t.request.how, for_cause=not t.request.refund
+        ),
+        takes_seat=True,
     ),
     wire.Unban: Verb(lambda t: rules.unban(t.state, t.user, t.request.user, t.now_us)),
     wire.Change: Verb(_change),

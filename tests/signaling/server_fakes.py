@@ -105,6 +105,12 @@ class FakeRecords:
         await self._read()
         return frozenset(found)
 
+    async def is_ticketed(self, space: bytes) -> bool:
+        return False
+
+    async def entry(self, space: bytes, user: str) -> None:
+        return None
+
     async def post(self, space: bytes, number: int) -> Post | None:
         await self._read()
         return next((post for post in self._posts() if post.post == number), None)
