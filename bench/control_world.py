@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signaling.config import AuthConfig, LimitsConfig, ServerConfig, StoreConfig
 from signaling.media import PlainRoom
+from signaling.pay.sandbox import SandboxProvider
 from signaling.protocol import Framer, decode_from_server, encode
 from signaling.protocol import messages as wire
 from signaling.rules import SpaceState
@@ -224,6 +225,7 @@ class ControlWorld:
             relations,
             make_hall=self._make_hall,
             announcer=announcer,
+            provider=SandboxProvider(),
         )
         self.desk = FrontDesk(
             self._authority,

@@ -72,6 +72,8 @@ class RateKind(StrEnum):
     PROFILE = "changes of your profile"
     PLAN = "changes of scheduled Spaces"
     REMIND = "changes of reminders"
+    BUY = "holds and purchases"
+    SELL = "changes of sales and payouts"
     SEARCH = "looks at lists and Spaces"
 
 
@@ -87,6 +89,8 @@ RATES: Final[Mapping[RateKind, Rate]] = MappingProxyType(
         RateKind.PROFILE: Rate(5, 60 * _SECOND_US),
         RateKind.PLAN: Rate(20, 10 * _SECOND_US),
         RateKind.REMIND: Rate.per_second(1, 30),
+        RateKind.BUY: Rate.per_second(1, 20),
+        RateKind.SELL: Rate.per_second(1, 30),
         RateKind.SEARCH: Rate.per_second(5, 20),
     }
 )

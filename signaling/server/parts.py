@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from signaling.config import ServerConfig
+from signaling.pay import Provider
 from signaling.server.admission import Admission
 from signaling.server.announcer import Announcer
 from signaling.server.answers import Attendant, Part
+from signaling.server.box_office import BoxOffice
 from signaling.server.directory import Directory
 from signaling.server.evictions import Evictions
 from signaling.server.finding import Finding
@@ -31,7 +33,8 @@ __all__ = ["Parts"]
 class Parts:
     """What the front desk looks its requests up in, and whom it tells who comes and goes.
 
-    Made before the first Space opens; `await planning.restore()` before the first request.
+    Made before the first Space opens; `await planning.restore()` and `await box_office.open()` before the
+    first request.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Parts:
         *,
         make_hall: Callable[[bytes], Hall],
         announcer: Announcer,
+        provider: Provider,
         locate: Locate | None = None,
     ) -> None:
         people = config.people
@@ -71,6 +75,7 @@ class Parts:
         self.finding = Finding(directory, relations, store, around, self.places)
         self.admission = Admission(directory, around)
         around.observers.append(self.admission)
+        self.box_office = BoxOffice(config, store, provider, directory, relations, self.presence, around)
         around.observers.append(directory)
         around.observers.append(self.following)
         around.observers.append(self.timeline)
@@ -78,12 +83,20 @@ class Parts:
     @property
     def table(self) -> tuple[Part, ...]:
         """Who carries out which requests."""
-        return (self.openings, self.services, self.finding, self.following, self.timeline, self.planning)
+        return (
+            self.openings,
+            self.services,
+            self.finding,
+            self.following,
+            self.timeline,
+            self.planning,
+            self.box_office,
+        )
 
     @property
     def attendants(self) -> tuple[Attendant, ...]:
         """Whom to tell who comes and goes, in this order."""
-        return (self.presence, self.notices, self.timeline)
+        return (self.presence, self.notices, self.timeline, self.box_office.news)
 
     def gauges(self) -> Mapping[str, int]:
         """How many there are now."""

@@ -127,7 +127,7 @@ class Server:
         await self.store.open()
         try:
             self._paying = await Paying.open(config, self._wall_clock)
-            await self._open(authority, self.certificate)
+            await self._open(authority, self.certificate, self._paying)
         except BaseException:
             if self._listening is not None:
                 self._listening.close(CloseCode.internal, "the server could not start")
@@ -155,6 +155,8 @@ class Server:
             session.send(Closing(0, reason, _RECONNECT_MS))
         for actor in self._directory:
             actor.close(reason)
+        if self._parts is not None:
+            self._parts.box_office.close()
         deadline_s = self._clock() + self.config.limits.stop_ms / 1_000
         try:
             await self._finish_tasks(deadline_s)
@@ -214,7 +216,7 @@ class Server:
 
     # Starting and stopping
 
-    async def _open(self, authority: Authority, certificate: ServerCertificate) -> None:
+    async def _open(self, authority: Authority, certificate: ServerCertificate, paying: Paying) -> None:
         self._telling = Telling(
             self.config,
             self.store,
@@ -240,8 +242,11 @@ class Server:
             make_hall=halls(self.config, lambda: self._opened().rooms, self._counts),
             announcer=self._telling.announcer,
             locate=self._locate,
+            provider=paying.provider,
         )
         await parts.planning.restore()
+        await parts.box_office.open()
+        await paying.listen(parts.box_office.on_provider_event, self._counts)
         self._desk = FrontDesk(
             authority,
             self._directory,
@@ -299,7 +304,13 @@ class Server:
         if media is not None and handle.connection is not None:
             uplink = NativeUplink(media, handle.connection)
         connection.session = Session(
-            handle.number, connection, self._desk, self.config.limits, self._counts, uplink=uplink
+            handle.number,
+            connection,
+            self._desk,
+            self.config.limits,
+            self._counts,
+            uplink=uplink,
+            address=_host_of(handle),
         )
         self._connections[handle.number] = connection
         return connection
@@ -352,3 +363,9 @@ class Server:
         if self._listening is None or not self._listening.was_opened:
             raise RuntimeError("the server does not listen yet; await start() first")
         return self._listening
+
+
+def _host_of(handle: LinkHandle) -> str:
+    """The address that a link comes from, "" where it is not known."""
+    address = handle.peer_address
+    return str(address[0]) if address else ""

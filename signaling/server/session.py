@@ -105,6 +105,7 @@ class Session:
         "_uplink",
         "_waiting",
         "_warned",
+        "address",
         "capabilities",
         "client",
         "hello_by_us",
@@ -122,8 +123,10 @@ class Session:
         counts: Counts,
         *,
         uplink: TakesDatagrams | None = None,
+        address: str = "",
     ) -> None:
         self.number = number
+        self.address = address  # of the peer when it came, "" where it is not known
         self.member: Member | None = None
         self.place: Place | None = None
         self.client = ""

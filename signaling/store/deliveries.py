@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signaling.store.errors import StoreError
+from signaling.store.pages import chunks
 from signaling.store.tables_sales import deliveries, offers, sales
 
 
@@ -61,6 +62,16 @@ async def of_sale(connection: AsyncConnection, sale: bytes) -> int:
     """What was delivered to a sale at the last checkpoint."""
     query = select(deliveries.c.delivered_us).where(deliveries.c.sale == sale)
     return (await connection.execute(query)).scalar_one_or_none() or 0
+
+
+async def of_sales(connection: AsyncConnection, wanted: Iterable[bytes]) -> dict[bytes, int]:
+    """What was delivered to these sales, where anything was written down of them."""
+    query = select(deliveries.c.sale, deliveries.c.delivered_us)
+    found: dict[bytes, int] = {}
+    for part in chunks(wanted):
+        rows = await connection.execute(query.where(deliveries.c.sale.in_(part)))
+        found.update({bytes(row.sale): row.delivered_us for row in rows})
+    return found
 
 
 async def _delivered(connection: AsyncConnection, space: bytes) -> dict[bytes, int]:

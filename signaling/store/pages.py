@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Column, Select
 
@@ -15,6 +15,8 @@ from signaling.store.errors import StoreError
 # Values in one query; PostgreSQL takes 32,767 and SQLite as many.
 CHUNK: Final = 1_000
 _CURSOR_BYTES = 8 + 16
+
+_Key = TypeVar("_Key", str, bytes)
 
 
 def pack_cursor(at_us: int, space: bytes) -> bytes:
@@ -47,7 +49,7 @@ def numbered_page(query: Select[Any], number: Column[int], before: int, limit: i
     return query.order_by(number.desc()).limit(limit + 1)
 
 
-def chunks(values: Iterable[str]) -> Iterator[list[str]]:
+def chunks(values: Iterable[_Key]) -> Iterator[list[_Key]]:
     """`values` in parts that fit into a query."""
     left = iter(values)
     while part := list(islice(left, CHUNK)):

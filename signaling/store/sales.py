@@ -5,6 +5,7 @@ Whoever changes a sale gives it as it was, too: its seats and the host's lifetim
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from signaling.rules.sale import Sale, SaleState, Seats, seats
 from signaling.rules.sales import TicketState
 from signaling.store import offers, sellers
 from signaling.store.errors import StoreError
+from signaling.store.pages import chunks
 from signaling.store.tables import spaces
 from signaling.store.tables_sales import charges
 from signaling.store.tables_sales import sales as table
@@ -75,6 +77,15 @@ async def by_charge(connection: AsyncConnection, charge: bytes) -> Sale | None:
 async def open_of(connection: AsyncConnection, buyer: str) -> Sale | None:
     """The open hold of a buyer, of whatever Space."""
     return _one((await connection.execute(select(table).where(table.c.buyer == buyer, _OPEN))).one_or_none())
+
+
+async def offered_to(connection: AsyncConnection, users: Iterable[str]) -> list[Sale]:
+    """The open holds that were offered to those of `users` who waited."""
+    found: list[Sale] = []
+    for part in chunks(users):
+        query = select(table).where(table.c.buyer.in_(part), table.c.offered == 1, _OPEN)
+        found += [_sale(row) for row in await connection.execute(query)]
+    return found
 
 
 async def ticket_of(connection: AsyncConnection, space: bytes, user: str) -> Sale | None:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signaling.store import accounts
 from signaling.store.errors import StoreError
-from signaling.store.pages import folded, pack_cursor, parse_cursor
+from signaling.store.pages import chunks, folded, pack_cursor, parse_cursor
 from signaling.store.tables import asks, invites, links, pins, space_topics, spaces, spoke, stage
 
 # What is of no use once a Space has ended.
@@ -160,6 +160,22 @@ async def hosted_by(connection: AsyncConnection, host: str) -> StoredSpace | Non
     """The live Space that `host` hosts, or None."""
     found = await read(connection, select(spaces).where(spaces.c.host == host, spaces.c.state == "live"))
     return found[0] if found else None
+
+
+async def count_hosted(connection: AsyncConnection, host: str, since_us: int) -> int:
+    """How many Spaces that `host` hosts, or hosted to their end, were opened since then."""
+    query = select(func.count()).select_from(spaces)
+    found = await connection.execute(query.where(spaces.c.host == host, spaces.c.opened_us >= since_us))
+    return int(found.scalar_one())
+
+
+async def titles(connection: AsyncConnection, wanted: Iterable[bytes]) -> dict[bytes, str]:
+    """The titles of these Spaces, in whatever state they are."""
+    found: dict[bytes, str] = {}
+    for part in chunks(wanted):
+        query = select(spaces.c.space, spaces.c.title).where(spaces.c.space.in_(part))
+        found.update({bytes(row.space): row.title for row in await connection.execute(query)})
+    return found
 
 
 async def count_live(connection: AsyncConnection) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 from signaling.config import AuthConfig, LimitsConfig, PeopleConfig, ServerConfig, TalkConfig
 from signaling.media import PlainRoom
+from signaling.pay.sandbox import SandboxProvider
 from signaling.protocol import Framer, decode_from_server, encode
 from signaling.protocol import messages as wire
 from signaling.server.alarms import Alarms
@@ -70,7 +71,9 @@ class Caller:
     def __init__(self, world: World, number: int) -> None:
         self.world = world
         self.peer = FakePeer()
-        self.session = Session(number, self.peer, world.desk, world.limits, world.counts)
+        self.session = Session(
+            number, self.peer, world.desk, world.limits, world.counts, address=f"192.0.2.{number % 250}"
+        )
         self.session.on_established(world.now_us)
         self._ids = 0
 
@@ -137,6 +140,7 @@ class World:
             rates=rates_of(self.talk),
         )
         self.authority = FakeAuthority()
+        self.provider = SandboxProvider(wall_s=lambda: around.wall_us() / 1_000_000)
         self.announcer = Announcer(self.counts, wall_us=around.wall_us, random_bytes=self._random_bytes)
         # The store is never opened: whoever needs it is tested with a real one, in a Town.
         self.parts = Parts(
@@ -147,6 +151,7 @@ class World:
             Relations(MemoryGraph(), None, PeopleConfig(), self.counts),
             make_hall=self._make_hall,
             announcer=self.announcer,
+            provider=self.provider,
         )
         self.desk = FrontDesk(
             self.authority,

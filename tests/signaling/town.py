@@ -63,6 +63,7 @@ class Town(World):
             make_hall=self._make_hall,
             announcer=self.announcer,
             locate=locate,
+            provider=self.provider,
         )
         self.desk = FrontDesk(
             self.authority,
