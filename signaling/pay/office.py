@@ -7,15 +7,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from signaling.pay.provider import Provider
 from signaling.rules.permissions import Refused
 from signaling.rules.postings import Transaction
 from signaling.rules.sale import Sale, SaleState
 from signaling.rules.sale_limits import SaleLimits
-from signaling.store import Store, StoreError, ledger, sales
+from signaling.store import AsyncConnection, IntegrityError, Store, StoreError, ledger, sales
 
 __all__ = ["DECISIONS_MAX", "Nobody", "Office", "Told", "Work"]
 

@@ -1,10 +1,14 @@
 """What outlives the server: people and their graph, Spaces and plans, what was done and said, and the money.
 
 The only SQL. Everything goes through `Store.transaction()`; the repositories, one for each noun, are modules
-of functions that take its connection, and `record` writes what the rules decided.
+of functions that take its connection, and `record` writes what the rules decided. AsyncConnection and
+IntegrityError are SQLAlchemy's, here for whoever passes the one on and answers for the other.
 """
 
 from __future__ import annotations
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signaling.store import (
     accounts,
@@ -45,7 +49,9 @@ from signaling.store.spaces import StoredSpace
 
 __all__ = [
     "Account",
+    "AsyncConnection",
     "AuditEntry",
+    "IntegrityError",
     "Listed",
     "Outgoing",
     "Store",
