@@ -139,7 +139,8 @@ for _name, (_what, _words) in VERBS.items():
 def audit(*, reach: Reach, space: Space, most: Most = 100, json: Json = False) -> None:
     """Show who did what in a Space, the latest first; for its hosts and for services.
 
-    Whose token counts as what is said in `spaces act --help`.
+    Whoever had the Space, and services, read it also when it is over. A co-host reads it while it is live,
+    with what `spaces act --help` says of a person's token.
     """
     launch("audit", lambda it: it.audit(reach(), space, most=most, as_json=json), "act")
 

@@ -8,9 +8,12 @@ from datetime import datetime
 from signaling.client.asking import Asking, gather
 from signaling.client.names import Where, Who, WhoMaySpeak, milliseconds, policy_number, space_id, user_id
 from signaling.protocol.messages import (
+    Audit,
+    AuditRow,
     Cancel,
     Create,
     Created,
+    ListAudit,
     ListPlanned,
     ListSpaces,
     LiveSpace,
@@ -44,6 +47,16 @@ class FindingVerbs(Asking):
         """Look at a Space without joining, and without being seen in it. TicketRequired, as for `join`."""
         wanted = space_id(space)
         return await self._get(lambda number: Peek(number, wanted), Peeked)
+
+    async def audit(self, space: Where, most: int = 100) -> list[AuditRow]:
+        """Who did what in a Space that I had, the latest first; also when it is over. Services: in any."""
+        wanted = space_id(space)
+
+        async def page(before: int, limit: int) -> tuple[list[AuditRow], int]:
+            reply = await self._get(lambda number: ListAudit(number, before, limit, wanted), Audit)
+            return reply.entries, reply.more
+
+        return await gather(page, 0, most)
 
     async def schedule(
         self,

@@ -90,6 +90,7 @@ from signaling.rules.parts import (
     Waiting,
 )
 from signaling.rules.permissions import ALLOWED, CODES, Allowed, Refused, SpaceView, may, no_such_space
+from signaling.rules.records import Past, may_look_back
 from signaling.rules.roles import Action, RemoveHow, Role, Standing, State, Target
 from signaling.rules.roster import Roster
 from signaling.rules.settings import Changes, QueueOrder, Settings, SpeakPolicy
@@ -152,6 +153,7 @@ __all__ = [
     "Opened",
     "Outcome",
     "Overseen",
+    "Past",
     "Person",
     "Pin",
     "Pinned",
@@ -206,6 +208,7 @@ __all__ = [
     "leave",
     "lost",
     "may",
+    "may_look_back",
     "move",
     "mute",
     "mute_all",

@@ -103,7 +103,7 @@ class FrontDesk:
             take(session, request)
             return
         handler = self._handlers.get(type(request))
-        if handler is not None:
+        if handler is not None and not _is_of_here(request):
             self._around.spawn(answer(session, request, handler, self._around.counts))
         elif session.place is None:
             session.refuse(ErrorCode.not_in_space, "you are in no Space; join one first")
@@ -187,6 +187,11 @@ class FrontDesk:
 
     def _now_us(self) -> int:
         return self._around.clock_us()
+
+
+def _is_of_here(request: wire.Request) -> bool:
+    """Whether one that may name a Space is about the one that somebody is in."""
+    return isinstance(request, wire.ListAudit) and request.space is None
 
 
 def _welcome_limits(limits: LimitsConfig) -> dict[str, int]:

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from signaling.protocol import messages as wire
 from signaling.protocol.wire import fit_rows
-from signaling.rules import Action, Note, Person, Post, Refused
-from signaling.server.answers import Answer, answer
+from signaling.rules import Action, Note, Past, Person, Post, Refused, may_look_back
+from signaling.server.answers import Answer, Handler, answer
 from signaling.server.counts import Counts
 from signaling.server.rows import note_row, post_row
 from signaling.server.session import Member, Session
@@ -39,6 +39,8 @@ class Archive(Protocol):
 
     async def bans(self, space: bytes, after: str, limit: int) -> tuple[list[Person], str]: ...
 
+    async def past(self, space: bytes) -> Past | None: ...
+
 
 LISTS: Mapping[type[wire.Request], Action] = {
     wire.ListPeople: Action.PEOPLE,
@@ -59,6 +61,11 @@ class Lists:
         self._turns = asyncio.Semaphore(READS_AT_ONCE)
         self._waiting = 0
 
+    @property
+    def handlers(self) -> Mapping[type[wire.Request], Handler]:
+        """ListAudit of a Space that is named; of the one somebody is in its actor has it read."""
+        return {wire.ListAudit: self._look_back}
+
     async def answer(self, session: Session, space: bytes, request: wire.Request) -> None:
         """Read a page for somebody who may have it; answered whatever happens."""
 
@@ -67,8 +74,20 @@ class Lists:
 
         await answer(session, request, read, self._counts)
 
-    async def read(self, space: bytes, request: Any) -> wire.Reply | Refused:
+    async def read(self, space: bytes, request: Any) -> Answer:
         """One page. Refused: busy. Raises what the store raises."""
+        return await self._in_turn(lambda: _READERS[type(request)](self._archive, space, request))
+
+    async def _look_back(self, session: Session, member: Member, request: wire.ListAudit) -> Answer:
+        """A page for somebody who need not be in the Space, which need not be live."""
+        return await self._in_turn(lambda: self._read_back(member, request, request.space or b""))
+
+    async def _read_back(self, member: Member, request: wire.ListAudit, space: bytes) -> Answer:
+        past = await self._archive.past(space)
+        allowed = may_look_back(member.user, space, past, is_service=member.is_service)
+        return allowed if isinstance(allowed, Refused) else await _audit(self._archive, space, request)
+
+    async def _in_turn(self, reading: Callable[[], Awaitable[Answer]]) -> Answer:
         if self._waiting >= READS_WAITING:
             self._counts.lists_refused += 1
             return Refused(
@@ -79,7 +98,7 @@ class Lists:
         self._waiting += 1
         try:
             async with self._turns:
-                return await _READERS[type(request)](self._archive, space, request)
+                return await reading()
         finally:
             self._waiting -= 1
 

@@ -73,6 +73,7 @@ class Parts:
             sale_limits=config.sale_limits,
         )
         self.finding = Finding(directory, relations, store, around, self.places)
+        self.lists = around.lists
         self.admission = Admission(directory, around)
         around.observers.append(self.admission)
         self.box_office = BoxOffice(config, store, provider, directory, relations, self.presence, around)
@@ -91,6 +92,7 @@ class Parts:
             self.timeline,
             self.planning,
             self.box_office,
+            self.lists,
         )
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from signaling.rules import Effect, Ended, Note, Person, Post
+from signaling.rules import Action, Effect, Ended, Note, Past, Person, Post
 from signaling.server.admission import Entry, read_entry
 from signaling.server.announcer import Announcement, Announcer
 from signaling.store import Store, accounts, audit, bans, notes, offers, posts, record, spaces
@@ -87,6 +87,14 @@ class StoreRecords:
         """Who may not come back, by user id."""
         async with self._store.transaction() as connection:
             return await bans.page(connection, space, after, limit)
+
+    async def past(self, space: bytes) -> Past | None:
+        """Who had the Space with this id, whatever its state; None where there never was one."""
+        async with self._store.transaction() as connection:
+            stored = await spaces.get(connection, space)
+            if stored is None:
+                return None
+            return Past(stored.host, stored.founder, await audit.targets(connection, space, Action.HAND_OVER))
 
     # A new start
 

@@ -59,3 +59,9 @@ async def page(
         for row in rows[:limit]
     ]
     return found, found[-1].entry if len(rows) > limit else 0
+
+
+async def targets(connection: AsyncConnection, space: bytes, action: str) -> frozenset[str]:
+    """At whom this act was aimed in this Space, ever."""
+    query = select(audit.c.target).where(audit.c.space == space, audit.c.action == str(action)).distinct()
+    return frozenset((await connection.execute(query)).scalars())

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from signaling import rules
-from signaling.rules import Effect, Note, Person, Post
+from signaling.rules import Effect, Note, Past, Person, Post
 from signaling.server.session import Member
 from signaling.store.audit import AuditEntry
 from signaling.tokens import Identity, TokenError
@@ -140,6 +140,11 @@ class FakeRecords:
         await self._read()
         found = [person for person in sorted(self._bans()) if person.user > after]
         return found[:limit], found[limit - 1].user if len(found) > limit else ""
+
+    async def past(self, space: bytes) -> Past | None:
+        await self._read()
+        hosts = [it.host for it in self.written if isinstance(it, rules.Opened | rules.HostChanged)]
+        return Past(hosts[-1], hosts[0]) if hosts else None
 
     def _posts(self) -> list[Post]:
         gone = {it.post for it in self.written if isinstance(it, rules.PostGone)}

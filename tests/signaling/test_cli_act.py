@@ -156,7 +156,7 @@ def test_a_refusal_is_one_sentence_and_the_connection_is_closed(world: World) ->
 
 def test_the_audit_log(world: World) -> None:
     said = world.spaces("audit", ID, "--most", "5")
-    assert world.sent() == [wire.Oversee(1, SPACE), wire.ListAudit(1, 0, 5)]
+    assert world.sent() == [wire.ListAudit(1, 0, 5, SPACE)], "live or over, nobody goes in for it"
     for part in ("hana", "mute", "bo"):
         assert part in said
     assert json.loads(world.spaces("audit", ID, "--json"))[0]["action"] == "mute"
@@ -164,6 +164,17 @@ def test_the_audit_log(world: World) -> None:
         wire.Audit(request.id, []) if isinstance(request, wire.ListAudit) else usual(session, request)
     )
     assert world.spaces("audit", ID) == "Nothing was done here that is kept.\n"
+
+
+def test_a_co_host_reads_the_audit_log_inside(world: World) -> None:
+    def script(session: Session, request: Request) -> Answer:
+        if isinstance(request, wire.ListAudit) and request.space is not None:
+            return refusing(wire.ListAudit, ErrorCode.no_such_space, "no Space has this id")(session, request)
+        return no_service(3)(session, request)
+
+    world.script = script
+    assert "mute" in world.spaces("audit", ID)
+    assert world.sent() == [wire.Oversee(1, SPACE), Join(1, SPACE), wire.ListAudit(1, 0, 100)]
 
 
 def test_a_space_for_somebody(world: World) -> None:

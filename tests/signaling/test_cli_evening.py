@@ -137,6 +137,9 @@ def test_a_backend_keeps_order_without_being_there(tmp_path, start, place):
     assert {"change", "ban", "unban"} <= {entry["action"] for entry in entries}
     said("act", "end", space, *backend)
     assert hosting.wait()[0] == 0
+    later = json.loads(said("audit", space, "--json", *backend))
+    assert [entry["action"] for entry in later] == ["end", *(entry["action"] for entry in entries)]
+    refused("no_such_space", "audit", space, *ben)
 
 
 def test_a_backend_opens_a_space_for_a_host_who_comes_later(place):

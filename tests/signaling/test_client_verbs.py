@@ -98,6 +98,11 @@ ASKING_A_CLIENT: list[tuple[Verb, Request, object]] = [
     (lambda c: c.follows(), wire.ListFollows(1, 0, "", 100), PEOPLE),
     (lambda c: c.follows("blocked", 2), wire.ListFollows(1, 2, "", 2), PEOPLE),
     (lambda c: c.live(5, text="tea", topic="trains"), wire.ListSpaces(1, 5, None, "tea", "trains"), []),
+    (
+        lambda c: c.audit(SPACE.hex(), 5),
+        wire.ListAudit(1, 0, 5, SPACE),
+        [wire.AuditRow(1, 5, "hana", "mute", "bo")],
+    ),
     (lambda c: c.planned(BO), wire.ListPlanned(1, "bo", 100), [PLANNED]),
     (
         lambda c: c.schedule("Tea", NOON, topics=["tea"], who_may_speak="followed", kind="music"),

@@ -148,6 +148,47 @@ def test_a_block_puts_somebody_out_of_the_blockers_live_space() -> None:
     tell(story)
 
 
+def test_the_audit_log_is_there_for_who_had_the_space_also_when_it_is_over() -> None:
+    async def story(town: Town) -> None:
+        host, space = await town.host("host")
+        heir = await town.speaker("heir", space, host)
+        co = await town.speaker("co", space, host)
+        await host.ask(wire.HandOver, "heir")
+        await host.ask(wire.Leave)
+        aide = await town.speaker("aide", space, heir)
+        for helper in ("co", "aide"):
+            await heir.ask(wire.Promote, helper)
+        await heir.hang_up()
+        await town.pass_time(30.1)
+        bo = await town.listener("bo", space)
+        await co.ask(wire.Remove, "bo")
+        assert isinstance(await aide.ask(wire.ListAudit), wire.Audit)
+        assert (await aide.ask(wire.ListAudit, 0, 50, space)).code == ErrorCode.no_such_space
+        assert isinstance(await co.ask(wire.ListAudit, 0, 50, space), wire.Audit), "who stands in"
+        town.directory.get(space).close("server_stopping")  # type: ignore[union-attr]
+        await town.settle()
+        everything = None
+        for user in ("host", "heir", "co"):
+            again = await town.known(user)
+            assert (await again.ask(wire.ListAudit)).code == ErrorCode.not_in_space
+            page = await again.ask(wire.ListAudit, 0, 100, space)
+            assert (page.entries[0].action, page.entries[0].target, page.more) == ("ban", "bo", 0)
+            assert everything in (None, page.entries), "all of them read the same"
+            everything = page.entries
+        first = await again.ask(wire.ListAudit, 0, 1, space)
+        second = await again.ask(wire.ListAudit, first.more, 100, space)
+        assert first.entries + second.entries == everything
+        for stranger in ("bo", "ann", "aide"):
+            caller = await town.known(stranger)
+            refused = await caller.ask(wire.ListAudit, 0, 50, space)
+            absent = await caller.ask(wire.ListAudit, 0, 50, bytes(16))
+            assert refused.code == absent.code == ErrorCode.no_such_space
+            assert refused.message.replace(space.hex(), bytes(16).hex()) == absent.message
+        assert bo.peer.closed is not None
+
+    tell(story)
+
+
 def test_a_block_of_the_hosts_hides_the_space_also_while_another_stands_in() -> None:
     async def story(town: Town) -> None:
         host, space = await town.host("host")

@@ -241,6 +241,8 @@ def test_a_service_keeps_order_and_every_act_is_in_the_audit_log(tmp_path: Path)
                 *(("shop", "change", ""), ("shop", "ban", "cy"), ("shop", "unban", "cy")),
             ]
             await watch.end()
+            known = [(row.actor, row.action, row.target) for row in reversed(await shop.audit(talk.id))]
+            assert known == [*done, ("shop", "end", "")], "also when it is over"
         ended = [each.as_dict()["data"] for each in town.told if each.kind == "space_ended"]
         assert ended == [{"reason": "service_ended", "state": "ended"}]
 

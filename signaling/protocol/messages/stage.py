@@ -14,6 +14,7 @@ from signaling.protocol.fields import (
     Percent,
     Reason,
     RequestId,
+    SpaceId,
     Title,
     Topics,
     User,
@@ -223,11 +224,15 @@ class Report(Struct, array_like=True, tag=45, frozen=True):
 
 
 class ListAudit(Struct, array_like=True, tag=46, frozen=True):
-    """Who did what here, the latest first; `before` is the `more` of the page before. Answered by Audit."""
+    """Who did what, the latest first; `before` is the `more` of the page before. Answered by Audit.
+
+    `space`: of which Space, also one that is over, for who had it; None: of the one I am in.
+    """
 
     id: RequestId
     before: U32 = 0
     limit: PageSize = 50
+    space: SpaceId | None = None
 
 
 class Share(Struct, array_like=True, tag=32, frozen=True):
