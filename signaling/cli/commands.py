@@ -19,6 +19,7 @@ from signaling.cli.ledger_commands import ledger
 from signaling.cli.load_command import load
 from signaling.cli.options import ConfigFile, Json, ServerDataDir
 from signaling.cli.people_commands import PEOPLE_COMMANDS
+from signaling.cli.reports_command import reports
 from signaling.cli.room.entry import room
 from signaling.cli.running import guarded
 from signaling.cli.schedule_commands import schedule
@@ -132,6 +133,7 @@ for command in ACT_COMMANDS:
 app.command()(load)
 app.command("import-graph")(import_graph)
 app.add_typer(ledger, name="ledger")
+app.command()(reports)
 
 
 @app.command()

@@ -13,10 +13,10 @@ from typing import Final, TextIO
 
 from rich.console import Console
 
+from signaling.cli.beside import database_url
 from signaling.cli.failures import EXIT_FAILED, Failure
 from signaling.cli.printing import listing, print_json
 from signaling.cli.running import run_loop
-from signaling.config import load_config
 from signaling.rules.money import currency, format_amount
 from signaling.store import ledger
 from signaling.store.ledger import AccountBalance, PostedLine, TrialBalance
@@ -33,7 +33,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 def check(*, config_file: Path | None, data_dir: Path | None, as_json: bool) -> int:
     """Print the trial balance; returns 0, or 1 where it is not right."""
-    trial = run_loop(_trial(_url(config_file, data_dir)))
+    trial = run_loop(_trial(database_url(config_file, data_dir)))
     console = Console(highlight=False)
     if as_json:
         print_json(
@@ -63,7 +63,7 @@ def check(*, config_file: Path | None, data_dir: Path | None, as_json: bool) -> 
 
 def show(*, config_file: Path | None, data_dir: Path | None, as_json: bool) -> int:
     """Print the accounts with their balances; returns 0."""
-    found = run_loop(_accounts(_url(config_file, data_dir)))
+    found = run_loop(_accounts(database_url(config_file, data_dir)))
     console = Console(highlight=False)
     if as_json:
         rows = [
@@ -92,7 +92,7 @@ def show(*, config_file: Path | None, data_dir: Path | None, as_json: bool) -> i
 def export(*, config_file: Path | None, data_dir: Path | None, out: Path | None, account: str) -> int:
     """Write the postings as CSV; returns 0. Failure file_not_written."""
     with _opened(out) as stream:
-        run_loop(_export(_url(config_file, data_dir), stream, account))
+        run_loop(_export(database_url(config_file, data_dir), stream, account))
     return 0
 
 
@@ -143,13 +143,6 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
         ) from error
     with stream:
         yield stream
-
-
-def _url(config_file: Path | None, data_dir: Path | None) -> str:
-    # No certificate and no keys are needed for this: a data directory that a server used is enough.
-    development = {"auth.development": True, "listen.host": "127.0.0.1"} if config_file is None else {}
-    config = load_config(config_file, os.environ, {"store.data_dir": data_dir, **development})
-    return config.store.database_url
 
 
 def _sum_name(code: str, sandbox: bool) -> str:

@@ -31,7 +31,7 @@ from tests.signals import voice
 COMMANDS = (
     *("serve", "demo", "live", "timeline", "peek", "host", "join", "share", "schedule", "load", "token"),
     *("follow", "unfollow", "block", "unblock", "profile", "act", "audit", "create", "doctor"),
-    *("import-graph", "sell", "buy", "tickets", "refund", "statement", "payouts"),
+    *("import-graph", "sell", "buy", "tickets", "refund", "statement", "payouts", "reports"),
 )
 UNDER = (
     *(("schedule", name) for name in ("create", "list", "move", "cancel", "start", "remind")),
