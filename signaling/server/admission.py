@@ -187,13 +187,13 @@ class Admission:
     """One for the server. Puts out who has no right to be inside any more, and has the tickets of those who
     were removed paid back, or revoked where the host said it was for cause.
 
-    `remove_holder`: the till's, once there is one; without it nothing was ever sold here.
+    `remove_holder`: the till's.
     """
 
-    def __init__(self, directory: Directory, around: Surroundings) -> None:
+    def __init__(self, directory: Directory, around: Surroundings, remove_holder: RemoveHolder) -> None:
         self._directory = directory
         self._around = around
-        self.remove_holder: RemoveHolder | None = None
+        self.remove_holder = remove_holder
 
     def ticket_changed(self, sale: Sale) -> None:
         """Told by the till, once it is committed: who holds a ticket that is good no more has to go."""
@@ -206,8 +206,8 @@ class Admission:
         """Somebody was removed, or is invited no more."""
         for effect in effects:
             match effect:
-                case rules.Audited(_, action, user, detail) if action in _REMOVALS and self.remove_holder:
-                    self._spawn(self._settled, actor.space, user, rules.FOR_CAUSE in detail)
+                case rules.Audited(_, action, user, detail) if action in _REMOVALS:
+                    self._spawn(self._settled, actor, user, rules.FOR_CAUSE in detail)
                 case rules.InviteClosed(user, "refused" | "withdrawn" | "lapsed"):
                     self._spawn(self._looked_again, actor, user)
                 case _:
@@ -230,9 +230,9 @@ class Admission:
     def _again(self, work: Callable[..., Awaitable[None]], arguments: tuple[Any, ...], now_us: int) -> None:
         self._spawn(work, *arguments)
 
-    async def _settled(self, space: bytes, user: str, for_cause: bool) -> None:
-        if self.remove_holder is not None:
-            await self.remove_holder(space, user, for_cause=for_cause)
+    async def _settled(self, actor: SpaceActor, user: str, for_cause: bool) -> None:
+        if await actor.history.entry(user) is not None:
+            await self.remove_holder(actor.space, user, for_cause=for_cause)
 
     async def _looked_again(self, actor: SpaceActor, user: str) -> None:
         """Who came in on an invitation only, and speaks no more because of it, has no ticket."""

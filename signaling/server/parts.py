@@ -74,9 +74,10 @@ class Parts:
         )
         self.finding = Finding(directory, relations, store, around, self.places)
         self.lists = around.lists
-        self.admission = Admission(directory, around)
-        around.observers.append(self.admission)
         self.box_office = BoxOffice(config, store, provider, directory, relations, self.presence, around)
+        self.admission = Admission(directory, around, self.box_office.till.remove_holder)
+        self.box_office.news.on_ticket = self.admission.ticket_changed
+        around.observers.append(self.admission)
         around.observers.append(directory)
         around.observers.append(self.following)
         around.observers.append(self.timeline)

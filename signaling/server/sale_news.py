@@ -91,6 +91,8 @@ class SaleNews:
         self._around = around
         self._limits = limits
         self._due = due
+        self.on_ticket: Callable[[Sale], None] = lambda sale: None
+        """Told of each ticket that changed before its buyer is. It must not wait and do little."""
         self._arrived: dict[str, None] = {}
         self._is_looking = False
 
@@ -103,6 +105,7 @@ class SaleNews:
 
     def ticket_changed(self, sale: Sale) -> None:
         """A ticket is new or different, or its payment has come to an end."""
+        self.on_ticket(sale)
         if sale.buyer in self._presence:
             self._around.spawn(self._safely(self._changed(sale.sale)))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,13 +10,10 @@ import pytest
 
 from signaling.links import parse_link
 from signaling.pay.charging import Bought
-from signaling.pay.sandbox import SandboxProvider
 from signaling.pay.till import Till
 from signaling.protocol import ErrorCode
 from signaling.protocol import messages as wire
-from signaling.rules.money import currency
 from signaling.rules.sale import Sale
-from signaling.rules.sale_limits import SaleLimits
 from signaling.rules.sales import Terms, TicketState
 from signaling.server.records import StoreRecords
 from signaling.store import audit, offers, sales
@@ -26,21 +22,6 @@ from tests.signaling.town import Town, tell
 
 HOUR_US = 3_600_000_000
 MINUTE_MS = 60_000
-LIMITS = SaleLimits.for_currency(currency("USD"))
-
-
-class News:
-    """What the till tells, as the server hears it."""
-
-    def __init__(self, town: Town) -> None:
-        self.town = town
-
-    def seat_offered(self, sale: Sale) -> None: ...
-
-    def ticket_changed(self, sale: Sale) -> None:
-        self.town.parts.admission.ticket_changed(sale)
-
-    def due(self, at_us: int) -> None: ...
 
 
 @dataclass
@@ -55,16 +36,6 @@ class Concert:
 
     @classmethod
     async def planned(cls, town: Town) -> Concert:
-        till = Till(
-            town.store,
-            SandboxProvider(wall_s=lambda: town.around.wall_us() / 1_000_000),
-            LIMITS,
-            wall_us=town.around.wall_us,
-            told=News(town),
-            random_bytes=lambda size: hashlib.sha256(str(next(numbers)).encode()).digest()[:size],
-        )
-        numbers = iter(range(10_000))
-        town.parts.admission.remove_holder = till.remove_holder
         host = await town.known("ann")
         starts_ms = town.around.wall_us() // 1_000 + 10 * MINUTE_MS
         answer = await host.ask(wire.Schedule, "Tea", starts_ms)
@@ -73,7 +44,7 @@ class Concert:
         async with town.store.transaction() as connection:
             terms = Terms(1_250, 3, HOUR_US, "USD", now_us, now_us + HOUR_US)
             await offers.put(connection, answer.planned.space, "ann", terms)
-        return cls(town, till, host, answer.planned.space)
+        return cls(town, town.parts.box_office.till, host, answer.planned.space)
 
     async def live(self) -> None:
         assert isinstance(await self.host.ask(wire.Start, self.space), wire.Joined)
