@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from signaling import rules
 from signaling.protocol import messages as wire
 from signaling.rules import Action, Effect, Outcome, Refused, SpaceState, State
-from signaling.rules.money import currency
 from signaling.rules.roles import Standing
 from signaling.rules.sale import Sale
 from signaling.rules.sale_limits import SaleLimits
 from signaling.rules.sales import OnSale, Terms, TicketState, free_of_charge, may_enter, may_reschedule
+from signaling.server.sale_rows import terms_row
 from signaling.store import offers, sales, spaces, waiting
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ __all__ = [
     "may_move",
     "planned_door",
     "read_entry",
-    "terms_row",
     "turned_away",
 ]
 
@@ -166,21 +165,6 @@ def planned_door(request_id: int, user: str, entry: Entry | None) -> wire.Ticket
         return None
     live = entry.on_sale.state is State.LIVE
     return _required(request_id, entry, entry.title, entry.host, entry.host_name, live=live)
-
-
-def terms_row(on_sale: OnSale, terms: Terms) -> wire.TermsRow:
-    """The terms of sale as buyers read them."""
-    return wire.TermsRow(
-        terms.price_minor,
-        terms.currency,
-        currency(terms.currency).exponent,
-        terms.capacity,
-        on_sale.sold,
-        terms.sale_from_us // _MS_US,
-        terms.sale_until_us // _MS_US,
-        terms.promised_us // _MS_US,
-        on_sale.free <= 0,
-    )
 
 
 class Admission:

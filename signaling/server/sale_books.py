@@ -76,7 +76,7 @@ class SaleBooks:
             stored.title,
             stored.host_name,
             on_sale.starts_us // _MS_US,
-            terms_row(on_sale, on_sale.terms, self._limits),
+            terms_row(on_sale, on_sale.terms),
             place,
             mine is not None and mine.ticket is TicketState.VALID,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from signaling.protocol import messages as wire
+from signaling.rules.money import currency
 from signaling.rules.payouts import PayoutState
 from signaling.rules.sale import Sale, SaleState
 from signaling.rules.sale_limits import SaleLimits
@@ -25,12 +26,12 @@ _TICKETS: Mapping[TicketState, int] = {
 _PAYOUTS: Mapping[PayoutState, int] = {PayoutState.SENT: 0, PayoutState.PAID: 1, PayoutState.FAILED: 2}
 
 
-def terms_row(on_sale: OnSale, terms: Terms, limits: SaleLimits) -> wire.TermsRow:
+def terms_row(on_sale: OnSale, terms: Terms) -> wire.TermsRow:
     """What a buyer reads. Seats that are for those who wait are none to others."""
     return wire.TermsRow(
         terms.price_minor,
         terms.currency,
-        limits.currency.exponent,
+        currency(terms.currency).exponent,
         terms.capacity,
         on_sale.sold,
         terms.sale_from_us // _MS_US,
