@@ -12,7 +12,6 @@ from sqlalchemy.exc import DBAPIError
 from signaling.rules.sale import Sale
 from signaling.store import Store, StoreError, ledger, postgres
 from signaling.store.reading import reading
-from tests import postgres as database
 from tests.signaling.money_stories import held, put_on_sale, seen, sold
 from tests.signaling.store_stories import MEMORY, place, url_of
 
@@ -59,8 +58,8 @@ async def _crowd(url: str) -> None:
     await asyncio.gather(*(server.close() for server in (*servers, owner)))
 
 
-@pytest.mark.parametrize("kind", ["postgres"] if database.is_there() else [])
-def test_a_crowd_at_four_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+@pytest.mark.postgres
+def test_a_crowd_at_four_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres, "LOCK_TIMEOUT_MS", 50)
-    with place(kind, tmp_path) as url:
+    with place("postgres", tmp_path) as url:
         asyncio.run(_crowd(url))
