@@ -180,7 +180,7 @@ class FaultProxy:
     async def _forward(self, request: Request) -> Answer:
         if request.key in self._answers:
             return self._answers[request.key]
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
             wanted = ("authorization", "content-type")
             headers = {name: value for name, value in request.headers.items() if name in wanted}
             given = await client.request(
