@@ -121,6 +121,7 @@ class LimitsConfig(Section):
     control_backlog_bytes: int = number(256 * 1024, 32 * 1024, 16 * 1024 * 1024)
     audio_queue: int = number(10, 1, 100)
     requests_waiting: int = number(32, 1, 1_000)
+    requests_aside: int = number(4, 1, 1_000)
     requests_per_s: int = number(20, 1, 10_000)
     requests_burst: int = number(40, 1, 10_000)
     audio_per_s: int = number(100, 50, 1_000)

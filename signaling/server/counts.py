@@ -17,6 +17,7 @@ class Counts:
     # By the word of our own close code; else peer (they closed), idle, transport or socket.
     closes: Counter[str] = field(default_factory=Counter)
     requests: int = 0
+    requests_aside: int = 0  # ... that kept none after them waiting: they ask the payment provider
     refused: Counter[str] = field(default_factory=Counter)  # errors answered, by the word of their code
     messages_malformed: int = 0  # control messages that could not be decoded
     errors_caught: int = 0  # exceptions that an error boundary of ours caught

@@ -12,7 +12,7 @@ from signaling.protocol import CloseCode, ErrorCode
 from signaling.protocol import messages as wire
 from signaling.protocol.terms import DEFAULT_LIMITS, SERVER_CAPABILITIES
 from signaling.rules import Refused
-from signaling.server.answers import BUSY_RETRY_MS, Attendant, Part, answer, refuse
+from signaling.server.answers import BESIDE, BUSY_RETRY_MS, Attendant, Handler, Part, answer, refuse
 from signaling.server.authority import Authority
 from signaling.server.directory import Directory
 from signaling.server.places import Places
@@ -103,7 +103,9 @@ class FrontDesk:
             take(session, request)
             return
         handler = self._handlers.get(type(request))
-        if handler is not None and not _is_of_here(request):
+        if handler is not None and type(request) in BESIDE:
+            self._act_beside(session, request, handler)
+        elif handler is not None and not _is_of_here(request):
             self._around.spawn(answer(session, request, handler, self._around.counts))
         elif session.place is None:
             session.refuse(ErrorCode.not_in_space, "you are in no Space; join one first")
@@ -173,6 +175,20 @@ class FrontDesk:
             return
         session.renewed(self._authority.member(identity, before.name, self._now_us()))
         session.reply(wire.Ok(request.id))
+
+    def _act_beside(self, session: Session, request: wire.Request, handler: Handler) -> None:
+        """What waits for the payment provider keeps nothing else of the same connection waiting."""
+        aside = session.aside()
+        if aside is None:
+            most = self._around.limits.requests_aside
+            session.refuse(
+                ErrorCode.busy,
+                f"{most} of your requests wait for the payment provider and {most} is the limit; await "
+                "answers first",
+                BUSY_RETRY_MS,
+            )
+            return
+        self._around.spawn(answer(session, request, handler, self._around.counts, aside))
 
     def _enter(self, session: Session, request: wire.Join | wire.Resume | wire.Oversee) -> None:
         actor, oversees = self._directory.get(request.space), isinstance(request, wire.Oversee)

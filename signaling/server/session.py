@@ -15,6 +15,7 @@ from signaling.protocol.messages import Error, FromServer, Hello, Reply, Request
 from signaling.protocol.terms import most_frames
 from signaling.protocol.wire import decode_request, encode
 from signaling.rules.rates import Bucket, Rate
+from signaling.server.aside import Aside, Asides
 from signaling.server.counts import Counts
 from signaling.server.place import Place
 from signaling.server.uplink import TakesDatagrams, Uplink
@@ -83,7 +84,7 @@ _CLOSED, _KNOWN = _Phase.CLOSED, _Phase.KNOWN
 
 
 class Session:
-    """**Requests are carried out one after the other, in the order in which they came.**
+    """**Requests are carried out one after the other, in the order in which they came**, but for an `aside`.
 
     Inputs: `on_established`, `on_control`, `on_audio`, `on_closed`, `on_time`, each with the time, and never
     raising for what is in the bytes. The server answers and pushes through `welcome`, `reply`, `refuse`,
@@ -92,6 +93,7 @@ class Session:
     """
 
     __slots__ = (
+        "_asides",
         "_bucket",
         "_counts",
         "_desk",
@@ -142,6 +144,7 @@ class Session:
         self._phase = _Phase.STRANGER
         self._waiting: deque[Request] = deque()
         self._in_flight: int | None = None
+        self._asides = Asides(limits.requests_aside, counts)
         self._pumping = False
         self._warned = False
         self._now_us = 0
@@ -248,8 +251,17 @@ class Session:
             self._phase = _Phase.STRANGER
             self._desk.wake(self, self.hello_by_us)
         request_id, self._in_flight = self._in_flight, None
-        self._error(request_id, code, message, retry_after_ms)
+        self.send_error(request_id, code, message, retry_after_ms)
         self._pump()
+
+    def aside(self) -> Aside | None:
+        """Go on with the requests after the one under way; that one is answered through what is returned.
+        None, and nothing has changed, where `limits.requests_aside` are aside already."""
+        aside = None if self._in_flight is None else self._asides.add(self, self._in_flight)
+        if aside is not None:
+            self._in_flight = None
+            self._pump()
+        return aside
 
     def send(self, message: FromServer) -> None:
         """Send one message to this peer alone."""
@@ -263,6 +275,11 @@ class Session:
                 return
             data = encode(Error(message.id, error.code, error.message[:_MESSAGE_CHARS]))
         self._peer.send_control(data)
+
+    def send_error(self, request_id: int, code: ErrorCode, message: str, retry_after_ms: int = 0) -> None:
+        """Answer the request of this id with an error."""
+        self._counts.refused[code.name] += 1
+        self.send(Error(request_id, code, message[:_MESSAGE_CHARS], retry_after_ms))
 
     def send_bytes(self, data: bytes) -> None:
         """Send a message that was encoded once for many."""
@@ -308,15 +325,15 @@ class Session:
             if error.request_id is None:
                 self.close(CloseCode.protocol_error, error.message)
             else:
-                self._error(error.request_id, error.code, error.message)
+                self.send_error(error.request_id, error.code, error.message)
             return
         if isinstance(request, Hello):
             self._on_hello(request)
         elif self._phase is not _Phase.KNOWN:
-            self._error(request.id, ErrorCode.not_authenticated, "say hello first, and wait for welcome")
+            self.send_error(request.id, ErrorCode.not_authenticated, "say hello first, and wait for welcome")
         elif len(self._waiting) >= self._limits.requests_waiting:
             waiting = len(self._waiting)
-            self._error(
+            self.send_error(
                 request.id,
                 ErrorCode.busy,
                 f"{waiting} of your requests wait and {self._limits.requests_waiting} is the limit; "
@@ -329,7 +346,7 @@ class Session:
 
     def _on_hello(self, hello: Hello) -> None:
         if self._phase is not _Phase.STRANGER:
-            self._error(hello.id, ErrorCode.not_permitted, "hello was said already, once is the limit")
+            self.send_error(hello.id, ErrorCode.not_permitted, "hello was said already, once is the limit")
             return
         self._phase = _Phase.GREETING
         self._in_flight = hello.id
@@ -342,7 +359,7 @@ class Session:
         if request_id is None:
             self.close(CloseCode.protocol_error, "a message without an id that can be read")
             return
-        self._error(
+        self.send_error(
             request_id,
             ErrorCode.busy,
             f"more than {self._limits.requests_per_s} requests a second; send them more slowly",
@@ -366,10 +383,6 @@ class Session:
         finally:
             self._pumping = False
 
-    def _error(self, request_id: int, code: ErrorCode, message: str, retry_after_ms: int = 0) -> None:
-        self._counts.refused[code.name] += 1
-        self.send(Error(request_id, code, message[:_MESSAGE_CHARS], retry_after_ms))
-
     def _wake(self) -> None:
         if self.member is None or self.is_closed:
             return
@@ -381,4 +394,5 @@ class Session:
         self._phase = _Phase.CLOSED
         self._waiting.clear()
         self._in_flight = None
+        self._asides.clear()
         self._desk.wake(self, None)
