@@ -94,7 +94,7 @@ def test_no_more_than_so_many_wait_for_the_provider() -> None:
         (refused,) = answers(lio, over)
         assert ErrorCode(refused.code) is ErrorCode.busy
         assert f"{most} is the limit" in refused.message
-        assert 0 < refused.retry_after_ms
+        assert refused.retry_after_ms > 0
         assert (town.counts.refused["busy"], calls) == (1, most)
         assert isinstance(await hana.ask(wire.ListTickets), wire.Tickets), "others do not notice"
         let.set()
