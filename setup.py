@@ -16,7 +16,19 @@ from Cython.Compiler import Options
 from setuptools import Extension, setup
 
 UNITS = (
-    *("_packet", "_opus", "_jitter", "_limiter", "_mixer", "_receiver", "_seat", "_tap", "_tick", "_space"),
+    *(
+        "_packet",
+        "_opus",
+        "_jitter",
+        "_limiter",
+        "_mixer",
+        "_loudness",
+        "_receiver",
+        "_seat",
+        "_tap",
+        "_tick",
+        "_space",
+    ),
     *("_plane", "_bundle", "_media"),
 )
 LOAD_UNITS = ("_tally", "_swarm")

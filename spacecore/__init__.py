@@ -5,6 +5,7 @@ mono float32 in frames of 960 samples. `docs/embedding.md` has a first program.
 """
 
 from spacecore._jitter import JitterBuffer
+from spacecore._loudness import Loudness, true_peak
 from spacecore._mixer import Gate, Limiter, Mixer, level_of
 from spacecore._opus import Decoder, Encoder, LibraryInfo, opus_library, packet_duration_samples
 from spacecore._packet import (
@@ -42,6 +43,7 @@ __all__ = [
     "JitterBuffer",
     "LibraryInfo",
     "Limiter",
+    "Loudness",
     "Mixer",
     "OpusError",
     "OpusLibraryError",
@@ -67,4 +69,5 @@ __all__ = [
     "parse_audio",
     "parse_report",
     "seq_newer",
+    "true_peak",
 ]

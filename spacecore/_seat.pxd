@@ -6,6 +6,7 @@ from spacecore._mixer cimport FRAME_SAMPLES, gate_t, limiter_t, ramp_t
 from spacecore._opus cimport encoder_config_t
 from spacecore._receiver cimport receiver_t
 from spacecore.libopus cimport OpusEncoder
+from spacecore.loudness cimport loudness_t
 
 cdef enum:
     PCM_QUEUE = 32              # frames of a seat that is fed PCM; a power of two
@@ -36,8 +37,10 @@ cdef struct seat_t:
     # whether it is in the mix
     gate_t gate
     bint muted
-    float gain                  # linear: where the ramp goes when it is not muted
-    ramp_t ramp
+    float gain                  # linear: what was asked for, the gain for its loudness apart
+    bint held                   # its loudness is held to the target
+    loudness_t loudness
+    ramp_t ramp                 # to both gains together, or to 0 where it is muted
     bint measured               # its header is not believed: it is judged by what is decoded
     int mismatch
     bint due                    # something came for this tick

@@ -8,10 +8,11 @@ from spacecore._mixer cimport gate_init, gate_update, level_dbov, limiter_init, 
 from spacecore._opus cimport encoder_close, encoder_open
 from spacecore._packet cimport LEVEL_SILENCE
 from spacecore._receiver cimport (
-    HEARD_FRAME, HEARD_SILENCE, receiver_close, receiver_decode, receiver_init, receiver_next, receiver_skip,
+    HEARD_FRAME, HEARD_RECOVERED, HEARD_SILENCE, receiver_close, receiver_decode, receiver_init, receiver_next, receiver_skip,
 )
 from spacecore.atomics cimport load_u32, store_u32
 from spacecore.libopus cimport OPUS_ALLOC_FAIL, OPUS_OK
+from spacecore.loudness cimport loudness_feed, loudness_gain, loudness_init
 
 __all__ = []
 
@@ -27,6 +28,7 @@ cdef seat_t* seat_open(int number, seat_kind_t kind, float gain, const encoder_c
     seat.gain = gain
     seat.level = LEVEL_SILENCE
     gate_init(&seat.gate)
+    loudness_init(&seat.loudness)
     ramp_init(&seat.ramp, gain)
     limiter_init(&seat.limiter)
     status[0] = receiver_init(&seat.receiver, 1) if kind == SEAT_OPUS else OPUS_OK
@@ -74,13 +76,17 @@ cdef bint _take_pcm(seat_t* seat) noexcept nogil:
 
 cdef void seat_set_muted(seat_t* seat, bint muted) noexcept nogil:
     seat.muted = muted
-    seat.ramp.target = 0.0 if muted else seat.gain
+    _aim(seat)
 
 
 cdef void seat_set_gain(seat_t* seat, float gain) noexcept nogil:
     seat.gain = gain
-    if not seat.muted:
-        seat.ramp.target = gain
+    _aim(seat)
+
+
+cdef inline void _aim(seat_t* seat) noexcept nogil:
+    """Where the ramp of the next frame goes."""
+    seat.ramp.target = <float>0.0 if seat.muted else seat.gain * loudness_gain(&seat.loudness)
 
 
 cdef void seat_next(seat_t* seat, int64_t now_us) noexcept nogil:
@@ -125,6 +131,9 @@ cdef void seat_decode(seat_t* seat) noexcept nogil:
         _compare(seat)
     if seat.measured:
         seat.audible = gate_update(&seat.gate, seat.level)
+    if seat.held and (seat.heard == HEARD_FRAME or seat.heard == HEARD_RECOVERED):
+        loudness_feed(&seat.loudness, seat.voice, FRAME_SAMPLES)
+        _aim(seat)
     ramp_apply(&seat.ramp, seat.voice, FRAME_SAMPLES)
 
 

@@ -16,6 +16,7 @@ cdef class Space:
     cdef space_t* _space        # for whoever ticks it natively; the handle stays the control side
     cdef out_t* _out
     cdef encoder_config_t _config
+    cdef bint _loudness
     cdef int64_t _serial
     cdef dict _seats            # number -> seat_t* as the control thread sees it
     cdef dict _taps             # tap_t* -> Tap

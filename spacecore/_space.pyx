@@ -63,13 +63,15 @@ cdef class Space:
     far the room has come.
 
     bitrate_bps and complexity are those of the mix. keep_alive_ms is the distance of the tiny packets sent while nobody
-    talks, 0 for none.
+    talks, 0 for none. loudness holds each seat to -23 LUFS, within ±12 dB and slowly, on top of its gain; see Loudness.
     """
 
-    def __cinit__(self, *, int bitrate_bps=48000, int complexity=9, bint fec=True, int loss_pct=0, int keep_alive_ms=5000):
+    def __cinit__(self, *, int bitrate_bps=48000, int complexity=9, bint fec=True, int loss_pct=0, int keep_alive_ms=5000,
+                  bint loudness=True):
         self._seats = {}
         self._taps = {}
         self._retired = []
+        self._loudness = loudness
         self._config = encoder_config_t(
             channels=1, application=OPUS_APPLICATION_VOIP, bitrate=bitrate_bps, complexity=complexity, fec=fec,
             loss_pct=loss_pct, dtx=False, vbr=True)
@@ -107,6 +109,7 @@ cdef class Space:
         command.handle = seat_open(seat, SEAT_PCM if pcm else SEAT_OPUS, _linear(gain_db), &self._config, &status)
         if command.handle == NULL:
             raise opus_error(status)
+        command.handle.held = self._loudness
         try:
             serial = self._push(&command)
         except SeatError:

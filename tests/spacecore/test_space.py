@@ -190,7 +190,7 @@ def test_mute_fades_within_one_frame_without_a_click() -> None:
 
 
 def test_gain_changes_the_level_that_is_heard() -> None:
-    space = Space()
+    space = Space(loudness=False)
     space.add_seat(1, pcm=True, gain_db=-6.0)
     tap = space.tap(seats=True, mix=False)
     for i, pcm in enumerate(frames(tone(440, 1.0, peak=0.25))):
@@ -217,7 +217,7 @@ def test_a_removed_seat_is_gone_with_the_next_tick_and_may_come_back() -> None:
 
 
 def test_a_tap_hands_out_the_mix_and_each_voice() -> None:
-    space = Space()
+    space = Space(loudness=False)
     a, b = voice(81, 1.0), voice(82, 1.0)
     space.add_seat(1, pcm=True)
     space.add_seat(2, pcm=True)

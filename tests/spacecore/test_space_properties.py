@@ -26,7 +26,7 @@ class Histories(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.space = Space(complexity=0)
+        self.space = Space(complexity=0, loudness=False)
         self.model = SpaceReference()
         self.tap = self.space.tap()
         self.ticks = 0
