@@ -89,6 +89,8 @@ class Space(Seen, StageVerbs, OrderVerbs, TalkVerbs):
         self._stats = SpaceStats()
         self._events: Mailbox[SpaceEvent] = Mailbox(EVENTS_KEPT, outdated)
         self._talker = Talker(voice)
+        self.hushed = False
+        """Push-to-talk: while True, what one speaks is not sent. The server is not asked, as by `mute`."""
         self._resyncing = False
         self._hearing = Hearing(line, is_speaker=lambda: self._room.seat is not None, spread=spread)
 
@@ -143,16 +145,20 @@ class Space(Seen, StageVerbs, OrderVerbs, TalkVerbs):
     # Sound
 
     def speak(self, pcm: Pcm, captured_us: int | None = None) -> bool:
-        """Say 20 ms. False if it is not heard: not on stage, muted, over, or too fast. Raises BadAudio.
+        """Say 20 ms. False if not heard: not on stage, muted, hushed, over, or too fast. Raises BadAudio.
 
         Call it for every captured frame, also while muted. `captured_us` is when it was captured, by the
         client's clock (now, if not given): that is what timestamps follow.
         """
-        return self._say(lambda at_us: self._talker.speak(pcm, at_us), captured_us)
+        talker = self._talker
+        return self._say(
+            lambda at_us: talker.speak(pcm, at_us), lambda at_us: talker.hush(pcm, at_us), captured_us
+        )
 
     def send_opus(self, packet: bytes, *, level: int = SPOKEN_LEVEL, captured_us: int | None = None) -> bool:
         """As `speak`, with an Opus packet of 20 ms, mono. `level` is its loudness in −dBov (127: silence)."""
-        return self._say(lambda at_us: self._talker.send_opus(packet, at_us, level), captured_us)
+        talker = self._talker
+        return self._say(lambda at_us: talker.send_opus(packet, at_us, level), talker.hold, captured_us)
 
     async def play(self, frames: Iterable[Pcm] | AsyncIterable[Pcm]) -> int:
         """Say all of these frames, one every 20 ms without drift. Ends when they do, or the Space.
@@ -275,7 +281,12 @@ class Space(Seen, StageVerbs, OrderVerbs, TalkVerbs):
         """What iterators raise at the end; None where the end is no fault."""
         return self._line.error if self.over == "closed" else None
 
-    def _say(self, take: Callable[[int], bytes | None], captured_us: int | None) -> bool:
+    def _say(
+        self,
+        take: Callable[[int], bytes | None],
+        hush: Callable[[int], bytes | None],
+        captured_us: int | None,
+    ) -> bool:
         talker = self._talker
         if self.over is not None or self.seat is None:
             talker.stats.held += 1
@@ -283,6 +294,9 @@ class Space(Seen, StageVerbs, OrderVerbs, TalkVerbs):
         at_us = self._line.clock() if captured_us is None else captured_us
         if self.muted or not self._line.is_up:
             self._send(talker.hold(at_us))
+            return False
+        if self.hushed:
+            self._send(hush(at_us))
             return False
         refused = talker.stats.too_fast
         return self._send(take(at_us)) and talker.stats.too_fast == refused

@@ -5,6 +5,7 @@ No loop, no socket, no clock: times are arguments, in microseconds of any monoto
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing_extensions import Buffer
 from signaling.client.errors import BadAudio
 from signaling.protocol.datagram import FRAME_SAMPLES, MAX_DTX_FRAME_BYTES, pack_audio
 from spacecore import Encoder, SpacecoreError, level_of, packet_duration_samples
-from spacecore._mixer import pcm_of
+from spacecore._mixer import Ramp, pcm_of
 
 __all__ = ["BURST_FRAMES", "GAP_US", "SILENT_LEVEL", "SPOKEN_LEVEL", "Talker", "TalkerStats", "Voice"]
 
@@ -78,26 +79,39 @@ class Talker:
         self._timestamp = timestamp  # of the next frame
         self._sent_timestamp: int | None = None  # of the last frame sent
         self._sounding = False  # the last frame sent was sound
+        self._door = Ramp()  # over one frame, so that a voice that is let in or shut out makes no click
         self._expected_us: int | None = None  # when the next frame should be captured
         self._allowed_us = 0  # not before this moment is the bucket of BURST_FRAMES full again
 
     def speak(self, pcm: Buffer, captured_us: int) -> bytes | None:
-        """20 ms of samples: float32 in [-1, 1] or int16, 960 of them. Raises BadAudio."""
-        with memoryview(pcm) as view:
-            if view.format not in ("f", "h") or view.nbytes != FRAME_SAMPLES * view.itemsize:
-                raise BadAudio(
-                    "bad_pcm",
-                    f"{view.nbytes // view.itemsize} samples of format {view.format!r}; a frame is "
-                    "960 samples (20 ms at 48 kHz, mono) of float32 ('f') or int16 ('h')",
-                )
-            is_int16 = view.format == "h"
+        """20 ms of samples: float32 in [-1, 1] or int16, 960 of them. Raises BadAudio.
+
+        After what was held or hushed the frame fades in.
+        """
+        is_int16 = _is_int16(pcm)
         timestamp = self._capture(captured_us)
         if not self._in_time(captured_us):
             return None
         with _bad_audio("bad_pcm"):
             if self._encoder is None:
                 self._encoder = _encoder(self._voice)
-            packet = self._encoder.encode(pcm)
+            packet = self._encoder.encode(self._through(pcm, is_int16, 1.0))
+            level = level_of(pcm_of(pcm) if is_int16 else pcm)
+        return self._put(packet, level, timestamp)
+
+    def hush(self, pcm: Buffer, captured_us: int) -> bytes | None:
+        """20 ms that shall not be heard, though one may speak: the first fades out, the others are held.
+
+        Raises BadAudio, as `speak`.
+        """
+        is_int16 = _is_int16(pcm)
+        if not self._sounding or self._door.gain == 0 or self._encoder is None:
+            return self.hold(captured_us)
+        timestamp = self._capture(captured_us)
+        if not self._in_time(captured_us):
+            return None
+        with _bad_audio("bad_pcm"):
+            packet = self._encoder.encode(self._through(pcm, is_int16, 0.0))
             level = level_of(pcm_of(pcm) if is_int16 else pcm)
         return self._put(packet, level, timestamp)
 
@@ -120,6 +134,7 @@ class Talker:
         """A captured frame that may not be heard: time goes on. Returns what announces the silence, once."""
         timestamp = self._capture(captured_us)
         self.stats.held += 1
+        self._shut()
         return self._pack(_SILENCE, SILENT_LEVEL, timestamp) if self._sounding else None
 
     def pause(self) -> bytes | None:
@@ -136,8 +151,23 @@ class Talker:
         if self._encoder is not None:
             self._encoder.reset()
         self._sounding = False
+        self._door = Ramp()
 
     # Inside
+
+    def _shut(self) -> None:
+        if self._door.gain != 0:
+            self._door = Ramp(0.0)
+
+    def _through(self, pcm: Buffer, is_int16: bool, gain: float) -> Buffer:
+        """The frame on its way from the last one's gain to this; itself, where that is 1 throughout."""
+        self._door.target = gain
+        if self._door.gain == gain == 1.0:
+            return pcm
+        faded = array("f")
+        faded.frombytes(memoryview(pcm_of(pcm) if is_int16 else pcm).cast("B"))
+        self._door.apply(faded)
+        return faded
 
     def _capture(self, captured_us: int) -> int:
         """The timestamp of a captured frame: the next one, moved over the pause before it if there is one."""
@@ -187,6 +217,17 @@ class Talker:
         self.stats.sent += 1
         self.stats.sent_bytes += len(datagram)
         return datagram
+
+
+def _is_int16(pcm: Buffer) -> bool:
+    with memoryview(pcm) as view:
+        if view.format not in ("f", "h") or view.nbytes != FRAME_SAMPLES * view.itemsize:
+            raise BadAudio(
+                "bad_pcm",
+                f"{view.nbytes // view.itemsize} samples of format {view.format!r}; a frame is "
+                "960 samples (20 ms at 48 kHz, mono) of float32 ('f') or int16 ('h')",
+            )
+        return view.format == "h"
 
 
 def _encoder(voice: Voice) -> Encoder:

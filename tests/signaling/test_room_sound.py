@@ -9,6 +9,7 @@ import numpy as np
 
 from signaling.cli.failures import Failure
 from signaling.cli.room.command import Visit
+from signaling.cli.room.talk_key import TalkKey
 from signaling.client import Frame
 from signaling.protocol import messages as wire
 from signaling.protocol.messages import StageSeat
@@ -55,6 +56,34 @@ def test_a_file_waits_until_one_may_speak_and_is_then_said():
         assert len(room.session.audio) >= 25
 
     in_room(story, source=lambda: iter(frames(voice(3, 0.6))))
+
+
+def test_a_key_that_is_held_down_lets_one_be_heard():
+    clock = [100.0]
+    key = TalkKey(lambda: clock[0])
+    assert not key.is_down
+    key.press()
+    clock[0] += 0.5  # the keyboard waits, then repeats
+    assert key.is_down
+    for _ in range(30):
+        key.press()
+        clock[0] += 0.1
+        assert key.is_down
+    clock[0] += 0.3
+    assert not key.is_down
+
+
+def test_with_push_to_talk_nothing_is_sent_until_the_space_bar_is_pressed():
+    async def story(room: Room) -> None:
+        room.visit.board.talk_key = TalkKey(asyncio.get_running_loop().time)
+        on_stage(room, 11, OPEN)
+        await room.until(lambda: room.visit.space.stats.talker.held > 10)
+        assert room.session.audio == []
+        await room.pilot.press("space")
+        await room.until(lambda: len(room.session.audio) > 10)
+        await room.until(lambda: room.visit.space.hushed)
+
+    in_room(story, source=lambda: itertools.cycle(frames(voice(3, 0.6))))
 
 
 def test_ones_own_meter_moves_while_one_is_heard():

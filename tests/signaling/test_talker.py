@@ -14,7 +14,7 @@ from signaling.client.errors import BadAudio
 from signaling.client.talker import BURST_FRAMES, GAP_US, Talker, Voice
 from signaling.protocol.datagram import parse_audio
 from spacecore import Decoder, Encoder
-from tests.signals import frames, voice
+from tests.signals import frames, tone, voice
 
 FRAME_US = 20_000
 SOUND = b"\x78" + bytes(range(1, 40))
@@ -121,6 +121,36 @@ def test_speech_is_encoded_with_its_level() -> None:
         assert bool(packet.level & 0x80) == (packet.level & 0x7F < 50)
         decoder.decode(packet.frames[0])
     assert talker.stats.sent == talker.stats.captured == 25
+
+
+@pytest.mark.parametrize("is_int16", [False, True])
+def test_a_voice_that_is_hushed_mid_word_and_let_in_again_makes_no_click(is_int16: bool) -> None:
+    """Push-to-talk: over 20 ms out, over 20 ms in, and nothing of what was said meanwhile."""
+    talker, decoder = Talker(Voice(dtx=False, bitrate_bps=96_000)), Decoder()
+    sound = tone(500, 1.2)
+    heard = []
+    for n, pcm in enumerate(frames(sound)):
+        frame = (pcm * 32767).astype(np.int16) if is_int16 else pcm
+        take = talker.hush if 20 <= n < 40 else talker.speak
+        datagram = take(frame, n * FRAME_US)
+        if datagram is None:
+            heard.append(np.zeros(960, np.float32))
+            continue
+        heard.append(np.asarray(decoder.decode(parse_audio(datagram, down=False).frames[0])))
+    assert talker.stats.held == 19  # the first frame fades out
+    whole = np.concatenate(heard)
+    natural = np.abs(np.diff(sound)).max()
+    assert np.abs(np.diff(whole)).max() <= 1.5 * natural  # a cut would be a step of 15 times that
+    assert np.abs(whole[23 * 960 : 40 * 960]).max() < 1e-3
+    assert np.abs(whole[42 * 960 : 58 * 960]).max() > 0.25
+
+
+def test_what_is_hushed_before_anything_was_said_is_only_held() -> None:
+    talker = Talker()
+    assert talker.hush(frames(voice(1, 0.1))[0], 0) is None
+    assert talker.stats.held == 1
+    with pytest.raises(BadAudio):
+        talker.hush(array("d", [0.0]), FRAME_US)
 
 
 def test_silence_is_told_by_the_encoder() -> None:

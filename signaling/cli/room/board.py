@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from signaling.cli.room.talk_key import TalkKey
 from signaling.cli.telling import ENDS, Teller
 from signaling.client import (
     Answered,
@@ -64,6 +65,8 @@ class Board:
         self.version = 0
         self.on_change: Callable[[], None] = lambda: None
         """Called after every event of the Space."""
+        self.talk_key: TalkKey | None = None
+        """Held down to be heard; None: one is heard whenever one may speak."""
         self.is_connected = True
         self.is_done = False
         """Nothing follows any more: whoever draws ends."""

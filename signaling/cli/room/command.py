@@ -20,6 +20,7 @@ from signaling.cli.room.app import RoomApp
 from signaling.cli.room.board import Board
 from signaling.cli.room.sight import one_line
 from signaling.cli.room.sound import Sound, Source
+from signaling.cli.room.talk_key import TalkKey
 from signaling.cli.running import Interrupted, run_loop, together
 from signaling.cli.sound.devices import sounddevice
 from signaling.cli.sound.microphone import Microphone
@@ -39,6 +40,7 @@ class RoomOptions:
     repeat: bool = False
     microphone: bool = False
     play: bool = False
+    push_to_talk: bool = False
 
 
 def run(connection: ConnectionOptions, options: RoomOptions) -> int:
@@ -68,10 +70,18 @@ def run(connection: ConnectionOptions, options: RoomOptions) -> int:
 class Visit:
     """A Space one is in, with all that goes on while it is shown."""
 
-    def __init__(self, space: Space, source: Source = None, sinks: list[Sink] | None = None) -> None:
+    def __init__(
+        self,
+        space: Space,
+        source: Source = None,
+        sinks: list[Sink] | None = None,
+        *,
+        push_to_talk: bool = False,
+    ) -> None:
         clock = asyncio.get_running_loop().time
         self.space = space
         self.board = Board(space, clock)
+        self.board.talk_key = TalkKey(clock) if push_to_talk else None
         self.sound = Sound(self.board, sinks or [], source)
         self.acts = Acts(self.board)
         self.app = RoomApp(self.board, self.acts, self.sound.levels, clock)
@@ -116,7 +126,7 @@ async def _enter(
             space = await client.open(options.title)
         else:
             space = await client.join(where or await only_one(client))
-        visit = Visit(space, source, sinks)
+        visit = Visit(space, source, sinks, push_to_talk=options.push_to_talk)
         visit.begin()
         try:
             await visit.app.run_async(mouse=True)

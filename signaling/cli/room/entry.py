@@ -44,6 +44,9 @@ def room(
     play: Annotated[
         bool, typer.Option("--play", metavar="", help="Play it on the loudspeaker (needs the extra 'play').")
     ] = False,
+    push_to_talk: Annotated[
+        bool, typer.Option("--push-to-talk", metavar="", help="Be heard only while the space bar is down.")
+    ] = False,
 ) -> None:
     """Be in a Space, on a screen of its own: stage, queue, posts, reactions, and a key for every act.
 
@@ -54,7 +57,13 @@ def room(
         lambda it: it.run(
             reach(),
             it.RoomOptions(
-                space=space, title=open, audio=audio, repeat=loop, microphone=microphone, play=play
+                space=space,
+                title=open,
+                audio=audio,
+                repeat=loop,
+                microphone=microphone,
+                play=play,
+                push_to_talk=push_to_talk,
             ),
         ),
         "room.command",

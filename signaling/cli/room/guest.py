@@ -32,6 +32,11 @@ class GuestKeys(Stem):
         """m"""
         self.act(self.space.unmute if self.space.muted else self.space.mute)
 
+    def action_talk(self) -> None:
+        """Space, and again and again while it is held down."""
+        if self.board.talk_key is not None:
+            self.board.talk_key.press()
+
     def action_ask(self) -> None:
         """a"""
         if self.board.is_asking:

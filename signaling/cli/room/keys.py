@@ -35,6 +35,7 @@ HELP_KEY: Final = Key("question_mark", "help", "this list", "all keys", shown="?
 KEYS: Final = (
     HELP_KEY,
     Key("m", "mute", "switch your voice off, or on again", "mute"),
+    Key("space", "talk", "with --push-to-talk: hold it down to be heard", shown="Space"),
     Key("a", "ask", "ask to speak, or ask no longer", "ask"),
     Key("y", "accept", "accept the invitation to speak"),
     Key("n", "refuse", "turn the invitation down"),

@@ -93,7 +93,9 @@ class Sound:
 
     async def _metered(self, frames: AsyncIterator[Samples]) -> AsyncGenerator[memoryview, None]:
         async for frame in frames:
-            if self._may_speak():
+            key = self._board.talk_key
+            self._space.hushed = key is not None and not key.is_down
+            if self._may_speak() and not self._space.hushed:
                 self.levels.put(self._space.seat, level_of(frame))
             yield frame.data
 
