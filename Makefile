@@ -9,7 +9,7 @@ FOLDERS := spacecore spacecore/plane signaling/media signaling/load bench
 SOURCES := pyproject.toml setup.py $(foreach folder,$(FOLDERS),$(wildcard $(addprefix $(folder)/,*.pyx *.pxd *.pxi *.c *.h)))
 
 .DEFAULT_GOAL := install
-.PHONY: install demo test test-postgres bench bench-capacity bench-compare bench-peers fuzz soak lint clean check-tools
+.PHONY: install demo test test-postgres bench bench-capacity bench-compare bench-peers bench-quality fuzz soak lint clean check-tools
 
 install: $(STAMP)
 
@@ -76,6 +76,11 @@ bench-capacity: install
 bench-compare: install
 	@test -n "$(BASE)" || { echo "make: name the commit to compare with:  make bench-compare BASE=<commit>" >&2; exit 1; }
 	$(BIN)/python -m bench.compare --base "$(BASE)"
+
+# Jitter buffers, loss, mixing, passing through: in virtual time, about a quarter of an hour of CPU.
+bench-quality: install
+	@mkdir -p build
+	$(BIN)/python -m bench.quality --json $(QUALITY) >build/quality.json
 
 # Beside Janus and Mumble, where they are installed; PEERS="--listeners 100,500 --seconds 8" changes the run.
 bench-peers: install

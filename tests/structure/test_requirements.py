@@ -15,6 +15,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 # What nobody imports who sells nothing through Stripe.
 PAID = ("signaling/http/app.py", "signaling/pay/stripe.py", "signaling/pay/stripe_webhooks.py")
 
+# What is imported by nobody who measures no sound.
+QUALITY = ("bench/quality",)
+
 # An extra and the folders (or files) that must work with it alone.
 FOR = {
     "": ("spacecore",),
@@ -26,9 +29,10 @@ FOR = {
     "pay": PAID,
     "cli": ("signaling/cli",),
     "bench": ("bench",),
+    "quality": QUALITY,
 }
 # Where the name to import differs from the name to install.
-INSTALLED_AS = {"jwt": "pyjwt", "pytest_benchmark": "pytest-benchmark"}
+INSTALLED_AS = {"jwt": "pyjwt", "visqol": "visqol-python", "pytest_benchmark": "pytest-benchmark"}
 # Installed for another package's sake, or imported only where somebody asks for it.
 NOT_IMPORTED = {"": {"av"}, "server": {"uvloop", "aiosqlite"}, "bench": {"pytest-benchmark"}}
 # Imported only behind a question whether it is there.
@@ -55,7 +59,8 @@ def imported(extra: str) -> set[str]:
             if place.endswith(".py")
             else files(place, suffixes=(".py", ".pyx", ".pxd", ".pxi"))
         )
-        found = [path for path in found if extra == "pay" or path.relative_to(ROOT).as_posix() not in PAID]
+        apart = (*(PAID if extra != "pay" else ()), *(QUALITY if extra != "quality" else ()))
+        found = [path for path in found if not path.relative_to(ROOT).as_posix().startswith(apart)]
         roots |= {each.module.partition(".")[0] for path in found for each in imports(path)}
     ours = {"spacecore", "signaling", "bench", "tests", COMPUTED, "libc", "cpython", "cython", "posix"}
     return {INSTALLED_AS.get(name, name).replace("_", "-") for name in roots - ours - sys.stdlib_module_names}
