@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from weakref import WeakKeyDictionary
 
 from alembic import command
@@ -22,7 +23,7 @@ _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDict
 
 def newest_revision() -> str:
     """The revision that this version of the program works with."""
-    return str(ScriptDirectory.from_config(_config()).get_current_head())
+    return str(_script().get_current_head())
 
 
 async def migrate(connection: AsyncConnection) -> None:
@@ -45,7 +46,7 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
 
 
 def _bring_up(connection: Connection) -> None:
-    script = ScriptDirectory.from_config(_config())
+    script = _script()
     context = MigrationContext.configure(connection)
     found = context.get_current_revision()
     if found == script.get_current_head():
@@ -73,6 +74,12 @@ def _check_foreign_keys(connection: Connection) -> None:
             f"The database has a row in {broken[0]} that refers to a row of {broken[2]} that is not there, "
             "and every row must; restore a copy that is whole.",
         )
+
+
+@cache
+def _script() -> ScriptDirectory:
+    """The migrations, read once a process: most of what it takes to open a store that is up to date."""
+    return ScriptDirectory.from_config(_config())
 
 
 def _config() -> Config:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import URL, event, make_url
+from sqlalchemy import URL, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from signaling.store import trips
 from signaling.store.errors import StoreError
 from signaling.store.lock import FileLock
 
@@ -52,12 +54,18 @@ class SqliteDatabase:
             # The memory lives as long as any connection to it: this one outlasts a connection that
             # SQLAlchemy gives up because a task was cancelled in the middle of a statement.
             self._keeper = sqlite3.connect(f"file:{self._url.database}?{_MEMORY}", uri=True)
-            url = make_url(f"{DRIVER}:///file:{self._url.database}?{_MEMORY}&uri=true")
+            opened = partial(trips.connect, f"file:{self._url.database}?{_MEMORY}", uri=True)
         else:
             self._lock = _lock_file(self._path)
-            url = self._url
+            opened = partial(trips.connect, str(self._path), uri=False)
         self._migrating = True
-        engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool, pool_size=1, max_overflow=0)
+        engine = create_async_engine(
+            self._url,
+            poolclass=AsyncAdaptedQueuePool,
+            pool_size=1,
+            max_overflow=0,
+            async_creator=opened,
+        )
         event.listen(engine.sync_engine, "connect", self._on_connect)
         event.listen(engine.sync_engine, "begin", _on_begin)
         return engine
