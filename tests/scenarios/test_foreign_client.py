@@ -286,7 +286,7 @@ def test_what_a_role_may_not_do_and_an_unknown_space_are_refused(tmp_path: Path)
                 (fran.ask, ErrorCode.NOT_IN_SPACE),
                 (lambda: fran.open(" \t "), ErrorCode.BAD_VALUE),
                 (lambda: fran.request(Request.JOIN, "text"), ErrorCode.MALFORMED),
-                (lambda: fran.request(63), ErrorCode.UNKNOWN_MESSAGE),
+                (lambda: fran.request(9_999), ErrorCode.UNKNOWN_MESSAGE),
             ):
                 with pytest.raises(RefusedError) as refused:
                     await ask()

@@ -21,7 +21,7 @@ BESIDE = {wire.Hello, wire.Renew, wire.Join}
 """What the front desk does itself."""
 
 
-def test_no_request_is_for_two_and_those_for_people_and_plans_are_for_one() -> None:
+def test_no_request_is_for_two_and_those_for_people_plans_and_tickets_are_for_one() -> None:
     async def story() -> None:
         world = World()
         claimed = Counter(kind for part in world.parts.table for kind in part.handlers)
@@ -29,8 +29,11 @@ def test_no_request_is_for_two_and_those_for_people_and_plans_are_for_one() -> N
         assert BESIDE.isdisjoint(claimed)
         account = {kind for kind in wire.REQUEST_TYPES if kind.__module__.endswith(".account")}
         discovery = {kind for kind in wire.REQUEST_TYPES if kind.__module__.endswith(".discovery")}
+        tickets = {kind for kind in wire.REQUEST_TYPES if kind.__module__.endswith(".tickets")}
         to_the_space = {wire.Resume, wire.Oversee}
-        assert (account | discovery) - BESIDE - to_the_space == set(claimed)
+        also_when_it_is_over = {wire.ListAudit}
+        for_one = (account | discovery | tickets | also_when_it_is_over) - BESIDE - to_the_space
+        assert for_one == set(claimed)
         await world.end()
 
     run(story())
