@@ -80,7 +80,7 @@ bench-compare: install
 # Jitter buffers, loss, mixing, passing through: in virtual time, about a quarter of an hour of CPU.
 bench-quality: install
 	@mkdir -p build
-	$(BIN)/python -m bench.quality --json $(QUALITY) >build/quality.json
+	$(BIN)/python -m bench.quality --out build/quality.json --page build/quality.html $(QUALITY)
 
 # Beside Janus and Mumble, where they are installed; PEERS="--listeners 100,500 --seconds 8" changes the run.
 bench-peers: install

@@ -26,7 +26,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     recorded, out = folder / "uplink.csv", folder / "out.json"
     lines = (f"{i},{i * 20 + i % 3}" for i in range(500) if i != 100)
     recorded.write_text("number,arrival_ms\n" + "\n".join(lines))
-    assert main(["--quick", "--trace", str(recorded), "--out", str(out)]) == 0
+    page = folder / "page.html"
+    assert main(["--quick", "--trace", str(recorded), "--out", str(out), "--page", str(page)]) == 0
+    assert "<svg" in page.read_text()
     found: dict[str, Any] = json.loads(out.read_text())
     return found
 
@@ -37,6 +39,14 @@ def test_the_smallest_run_has_a_row_for_every_network_and_buffer(told: dict[str,
     assert found >= {(name, buffer) for name in (*traces.NETWORKS, "uplink") for buffer in buffers}
     assert all(set(FIGURES) <= row.keys() for row in told["jitter"])
     assert {"commit", "cpu", "load_1min", "libopus", "pesq"} <= told["conditions"].keys()
+
+
+def test_the_smallest_run_has_every_other_part(told: dict[str, Any]) -> None:
+    assert {row["mode"] for row in told["loss"]} == {"plc", "lbrr", "copy1", "copy2"}
+    assert {"model", "loss_pct", "kbps", "pesq"} <= told["loss"][0].keys()
+    assert {row["method"] for row in told["mixing"]} == {"wrap", "clip", "ours"}
+    assert {row["trace"] for row in told["drift"]} == {"drift +2.5%", "drift -2.5%"}
+    assert [row["kind"] for row in told["latency"]] == ["spurt"]
 
 
 def test_a_bar_says_what_was_found_and_what_was_asked(told: dict[str, Any]) -> None:

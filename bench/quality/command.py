@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.conditions import conditions
-from bench.quality import drift, jitter
+from bench.quality import drift, jitter, latency, loss, mixing
+from bench.quality.page import page
 from bench.quality.verdicts import Part
 
 _JUDGES: Final = ("pesq", "visqol-python", "pystoi", "pyebur128", "scipy")
 
+PARTS: Final = ("jitter", "drift", "loss", "mixing", "latency")
 QUICK_FRAMES: Final = 500
 
 
@@ -27,10 +29,16 @@ def parts(given: argparse.Namespace) -> dict[str, Callable[[], Part]]:
                 seeds=jitter.SEEDS[:1], files=given.trace, n_frames=QUICK_FRAMES, listen=False
             ),
             "drift": lambda: drift.measure(n_frames=QUICK_FRAMES),
+            "loss": lambda: loss.measure(sentences=1, shares=(0.1,), models=("random",), seeds=1),
+            "mixing": lambda: mixing.measure(counts=(6,), mixtures=1, seconds=4),
+            "latency": lambda: latency.measure(rooms=1, spurts=3, demo=False),
         }
     return {
         "jitter": lambda: jitter.measure(seeds=jitter.SEEDS[: given.seeds], files=given.trace),
         "drift": drift.measure,
+        "loss": loss.measure,
+        "mixing": mixing.measure,
+        "latency": latency.measure,
     }
 
 
@@ -89,13 +97,12 @@ def lines_of(told: dict[str, Any]) -> list[str]:
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m bench.quality", description=__doc__)
     made.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    made.add_argument("--page", type=Path, help="write plots and tables to this HTML file")
     made.add_argument("--out", type=Path, help="write the JSON to this file")
     made.add_argument(
         "--quick", action="store_true", help="a small run of everything; its figures mean nothing"
     )
-    made.add_argument(
-        "--only", action="append", choices=["jitter", "drift"], help="one part; may be repeated"
-    )
+    made.add_argument("--only", action="append", choices=PARTS, help="one part; may be repeated")
     made.add_argument("--seeds", type=int, default=len(jitter.SEEDS), help="how many seeds of each network")
     made.add_argument(
         "--trace", type=Path, action="append", default=[], help="a CSV file of lines  number,arrival_ms"
@@ -107,6 +114,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print. Exit status 0, also where a bar is missed: it says so."""
     given = parser().parse_args(arguments)
     told = rounded(measured(given))
+    if given.page:
+        given.page.write_text(page(told), "utf-8")
     text = json.dumps(told, indent=2) if given.json or given.out else "\n".join(lines_of(told))
     if given.out:
         given.out.write_text(text + "\n", "utf-8")

@@ -27,6 +27,7 @@ class Run:
     outcome: Outcome
     sound: Sound
     statuses: list[str]
+    seqs: list[int | None]
     delays_ms: list[float]  # as the receiver says, at each pull that gave a frame
     targets_ms: list[float]
     scaled_at: list[int]  # pulls at which time scaling worked
@@ -40,8 +41,10 @@ def packets_of(sound: Sound, encoder: Encoder) -> list[tuple[bytes, int]]:
     return [(encoder.encode(frame), level_of(frame)) for frame in frames]
 
 
-def datagram(packets: Sequence[tuple[bytes, int]], i: int, copy_distance: int = 0) -> bytes:
-    """Frame `i` as a server sends it; with a distance, the frame that many before it rides along."""
+def datagram(
+    packets: Sequence[tuple[bytes, int]], i: int, copy_distance: int = 0, *, up: bool = False
+) -> bytes:
+    """Frame `i` as a server or a speaker sends it; with a distance, an earlier frame rides along."""
     packet, level = packets[i]
     redundant = [packets[i - copy_distance][0]] if 0 < copy_distance <= i else []
     return pack_audio(
@@ -51,7 +54,7 @@ def datagram(packets: Sequence[tuple[bytes, int]], i: int, copy_distance: int = 
         level=level,
         redundant=redundant,
         distance=max(copy_distance, 1),
-        seats=[],
+        seats=None if up else [],
     )
 
 
@@ -70,6 +73,7 @@ class _Listening:
     receiver: Receiver = field(default_factory=Receiver)
     pcm: list[Sound] = field(default_factory=list)
     statuses: list[str] = field(default_factory=list)
+    seqs: list[int | None] = field(default_factory=list)
     made_up: list[bool] = field(default_factory=list)
     delays_ms: list[float] = field(default_factory=list)
     targets_ms: list[float] = field(default_factory=list)
@@ -86,6 +90,7 @@ class _Listening:
         self._stretched, self._accelerated = stats.stretched, stats.accelerated
         self.pcm.append(np.frombuffer(heard.pcm, np.float32))
         self.statuses.append(heard.status)
+        self.seqs.append(heard.seq)
         # The sender never pauses: silence that is no stretching is a hole.
         self.made_up.append(heard.status == "concealed" or (heard.status == "silence" and not stretched))
         self.targets_ms.append(stats.target_ms)
@@ -117,6 +122,7 @@ def ours(trace: Trace, datagrams: Sequence[bytes] | None = None) -> Run:
         found,
         np.concatenate(listening.pcm),
         listening.statuses,
+        listening.seqs,
         listening.delays_ms,
         listening.targets_ms,
         listening.scaled_at,
