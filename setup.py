@@ -18,6 +18,7 @@ from setuptools import Extension, setup
 UNITS = (
     *(
         "_packet",
+        "_recovery",
         "_opus",
         "_jitter",
         "_limiter",

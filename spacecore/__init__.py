@@ -12,6 +12,7 @@ from spacecore._packet import (
     DATAGRAM_MAX_BYTES,
     KIND_AUDIO,
     KIND_REPORT,
+    Advice,
     AudioPacket,
     Report,
     datagram_kind,
@@ -23,6 +24,7 @@ from spacecore._packet import (
     seq_newer,
 )
 from spacecore._receiver import Heard, Receiver, ReceiverStats
+from spacecore._recovery import Recovery
 from spacecore._space import FULL, MAX_SEATS, Space, SpaceStats, Tap, Tick
 from spacecore._tap import TapFrame
 from spacecore.errors import OpusError, OpusLibraryError, PacketError, SeatError, SpacecoreError
@@ -35,6 +37,7 @@ __all__ = [
     "KIND_AUDIO",
     "KIND_REPORT",
     "MAX_SEATS",
+    "Advice",
     "AudioPacket",
     "Decoder",
     "Encoder",
@@ -50,6 +53,7 @@ __all__ = [
     "PacketError",
     "Receiver",
     "ReceiverStats",
+    "Recovery",
     "Report",
     "SeatError",
     "Space",

@@ -47,8 +47,9 @@ cdef int bundle_put(bundle_t* bundle, const uint8_t* data, int n_bytes) noexcept
     if status != PACKET_OK:
         return status
     relation = _relation(bundle, &audio)
-    bundle.n = 1 if relation == BUNDLE_STARTS else min(bundle.n + 1, <int>BUNDLE_FRAMES)
-    bundle.newest = (bundle.newest + 1) % BUNDLE_FRAMES
+    bundle.n_kept = 1 if relation == BUNDLE_STARTS else min(bundle.n_kept + 1, <int>BUNDLE_KEPT)
+    bundle.n = min(bundle.n_kept, <int>BUNDLE_FRAMES)
+    bundle.newest = (bundle.newest + 1) % BUNDLE_KEPT
     frame = &bundle.frames[bundle.newest]
     frame.seq = audio.seq
     frame.timestamp = audio.timestamp
@@ -59,11 +60,12 @@ cdef int bundle_put(bundle_t* bundle, const uint8_t* data, int n_bytes) noexcept
     frame.n_bytes = n_bytes
     memcpy(frame.data, data, n_bytes)
     memset(bundle.built_bytes, 0, sizeof(bundle.built_bytes))
+    memset(bundle.copied_bytes, 0, sizeof(bundle.copied_bytes))
     return relation
 
 
 cdef const uint8_t* bundle_single(const bundle_t* bundle, int back, int* n_bytes) noexcept nogil:
-    cdef const bundled_t* frame = &bundle.frames[(bundle.newest + BUNDLE_FRAMES - back) % BUNDLE_FRAMES]
+    cdef const bundled_t* frame = &bundle.frames[(bundle.newest + BUNDLE_KEPT - back) % BUNDLE_KEPT]
     n_bytes[0] = frame.n_bytes
     return frame.data
 
@@ -84,16 +86,43 @@ cdef int _build(bundle_t* bundle, int frames) noexcept nogil:
     cdef const bundled_t* frame
     cdef int i
     _read(bundle.frames[bundle.newest].data, bundle.frames[bundle.newest].n_bytes, &newest)
-    frame = &bundle.frames[(bundle.newest + BUNDLE_FRAMES - (frames - 1)) % BUNDLE_FRAMES]
+    frame = &bundle.frames[(bundle.newest + BUNDLE_KEPT - (frames - 1)) % BUNDLE_KEPT]
     _read(frame.data, frame.n_bytes, &audio)
     audio.n_new = frames
     audio.n_seats = newest.n_seats
     audio.seats = newest.seats
     for i in range(frames):
-        frame = &bundle.frames[(bundle.newest + BUNDLE_FRAMES - (frames - 1 - i)) % BUNDLE_FRAMES]
+        frame = &bundle.frames[(bundle.newest + BUNDLE_KEPT - (frames - 1 - i)) % BUNDLE_KEPT]
         audio.frame[i] = frame.data + frame.frame_at
         audio.frame_bytes[i] = frame.frame_bytes
     return packet_pack_audio(&audio, True, bundle.built[frames], DATAGRAM_MAX_BYTES)
+
+
+cdef const uint8_t* bundle_copied(bundle_t* bundle, int copies, int* n_bytes) noexcept nogil:
+    copies = min(copies, bundle.n_kept - BUNDLE_DISTANCE, <int>MAX_REDUNDANT)
+    if copies < 1:
+        return NULL
+    if bundle.copied_bytes[copies] == 0:
+        bundle.copied_bytes[copies] = _build_copied(bundle, copies)
+    n_bytes[0] = bundle.copied_bytes[copies]
+    return bundle.copied[copies] if n_bytes[0] > 0 else NULL
+
+
+cdef int _build_copied(bundle_t* bundle, int copies) noexcept nogil:
+    """The newest frame behind copies of those BUNDLE_DISTANCE and more before it; bytes, or a status below 0."""
+    cdef audio_t audio
+    cdef const bundled_t* frame = &bundle.frames[bundle.newest]
+    cdef int i
+    _read(frame.data, frame.n_bytes, &audio)
+    audio.n_redundant = copies
+    audio.distance = BUNDLE_DISTANCE
+    audio.frame[copies] = frame.data + frame.frame_at
+    audio.frame_bytes[copies] = frame.frame_bytes
+    for i in range(copies):     # the oldest first
+        frame = &bundle.frames[(bundle.newest + BUNDLE_KEPT - (BUNDLE_DISTANCE + copies - 1 - i)) % BUNDLE_KEPT]
+        audio.frame[i] = frame.data + frame.frame_at
+        audio.frame_bytes[i] = frame.frame_bytes
+    return packet_pack_audio(&audio, True, bundle.copied[copies], DATAGRAM_MAX_BYTES)
 
 
 cdef class Bundler:
@@ -116,6 +145,17 @@ cdef class Bundler:
         if status < 0:
             raise packet_error(status)
         return status == BUNDLE_CONTINUES
+
+    def copied(self, int copies):
+        """The newest frame with up to `copies` (1 or 2) frames before it, the newest of them two back.
+
+        None where there is nothing to copy, or no room. Raises ValueError for another number of copies.
+        """
+        cdef int n_bytes = 0
+        if not 1 <= copies <= MAX_REDUNDANT:
+            raise ValueError(f"a datagram carries 1 or {MAX_REDUNDANT} copies, not {copies}")
+        cdef const uint8_t* data = bundle_copied(&self._bundle, copies, &n_bytes)
+        return PyBytes_FromStringAndSize(<const char*>data, n_bytes) if data != NULL else None
 
     @property
     def frames(self):

@@ -45,6 +45,8 @@ class MediaStats(NamedTuple):
     puts_dropped: int
     sent_dropped: int
     commands_full: int
+    told: int
+    copied: int
 
 class RoomStats(NamedTuple):
     listeners: int
@@ -70,6 +72,10 @@ class RoomStats(NamedTuple):
     jitter_ms_max: int
     delay_ms_mean: float
     expected_loss_pct: float
+    told: int
+    copied: int
+    copying: int
+    fec_pct: int
 
 class Media:
     def __init__(
@@ -105,7 +111,9 @@ class Room:
     def is_closed(self) -> bool: ...
     @property
     def applied(self) -> int: ...
-    def enter(self, connection: Connection, *, bundle: int = 1) -> None: ...
+    def enter(
+        self, connection: Connection, *, bundle: int = 1, redundancy: int = 0, reports: bool = False
+    ) -> None: ...
     def seat(self, connection: Connection, seat: int | None, *, muted: bool = False) -> None: ...
     def leave(self, connection: Connection) -> None: ...
     def clear(self) -> None: ...

@@ -13,15 +13,15 @@ from libc.string cimport memcpy, memset
 from collections import namedtuple
 
 from spacecore._bundle cimport (
-    BUNDLE_CONTINUES, bundle_newest, bundle_paused, bundle_put, bundle_relation, bundle_seq, bundle_single,
+    BUNDLE_CONTINUES, bundle_copied, bundle_newest, bundle_paused, bundle_put, bundle_relation, bundle_seq, bundle_single,
 )
 from spacecore._packet cimport (
-    DATAGRAM_MAX_BYTES, KIND_AUDIO, KIND_REPORT, PACKET_OK, REPORT_BYTES, packet_parse_report, report_t, seq_distance,
+    DATAGRAM_MAX_BYTES, KIND_AUDIO, KIND_REPORT, PACKET_OK, REPORT_LEAST_BYTES, packet_parse_report, report_t, seq_distance,
 )
 from spacecore._plane cimport Connection, Plane, address_from, address_to
 from spacecore._receiver cimport checked_clock, put_word
 from spacecore._space cimport Space
-from spacecore._tick cimport FULL, PUT_UNKNOWN_SEAT, PUT_WRONG_KIND, SPACE_MAX_SEATS, SPACE_PACKET_BYTES, out_t, space_put, space_tick
+from spacecore._tick cimport FULL, PUT_UNKNOWN_SEAT, PUT_WRONG_KIND, SPACE_MAX_SEATS, SPACE_PACKET_BYTES, out_t, space_put, space_report, space_tick
 from spacecore.atomics cimport exchange_u32, load_i64, load_u32, store_u32
 from spacecore.libplane cimport (
     PLANE_BATCH, PLANE_BUSY, PLANE_DONE, PLANE_DROP, PLANE_PACKET_BYTES, PLANE_SLOW, PLANE_TX, PLANE_VIOLATION, address_t,
@@ -31,14 +31,16 @@ from spacecore.libplane cimport (
 )
 from spacecore.media_state cimport (
     LATE_BUCKETS, LATE_STEPS, LISTED_ACK, MEDIA_ACK, MEDIA_ACK_AFTER, MEDIA_ACK_RANGES, MEDIA_ACK_RANGES_ALONE, MEDIA_ADD,
-    MEDIA_CATCH_UP, MEDIA_CLOSE, MEDIA_COMMANDS, MEDIA_EARLY_US, MEDIA_ENTER, MEDIA_GROW, MEDIA_LOSSY_PCT, MEDIA_LOSSY_US, MEDIA_MAX_ROOMS,
+    MEDIA_CATCH_UP, MEDIA_CLOSE, MEDIA_COMMANDS, MEDIA_EARLY_US, MEDIA_ENTER,
+    MEDIA_GROW, MEDIA_LOSSY_PCT, MEDIA_LOSSY_US, MEDIA_MAX_ROOMS,
     MEDIA_NOTICES, MEDIA_PACKETS, MEDIA_PUTS, MEDIA_ROOM_BITS, MEDIA_SENT, MEDIA_SUBSCRIBE, MEDIA_TICK_US, NOTED_FORGED, NOTED_KEY_UPDATE,
     NOTED_VIOLATION, NOTICE_APPLIED, NOTICE_FORGED, NOTICE_KEY_UPDATE, NOTICE_VIOLATION, SIDE_LOOP, SIDE_MEDIA, ack_t,
     entry_t, media_command_t, media_counts_t, media_flush, media_pass_up, media_ring, media_t, media_tell,
     media_tell_once, notice_t, packet_head_t, put_head_t, room_counts_t, room_t,
     uplink_counts_t,
 )
-from spacecore.reports cimport reports_add, reports_t, reports_worst_tenth_pct
+from spacecore._recovery cimport recovery_copies, recovery_expect_pct
+from spacecore.reports cimport NO_VOTE, reports_t, reports_vote, reports_worst_tenth_pct
 from spacecore.ring cimport ring_close, ring_commit, ring_has_room, ring_open, ring_peek, ring_pop, ring_reserve, ring_t
 
 from spacecore._plane import crypto_library
@@ -48,6 +50,7 @@ __all__ = ["Media", "MediaStats", "Room", "RoomStats"]
 
 include "_media_fanout.pxi"
 include "_media_uplink.pxi"
+include "_media_recovery.pxi"
 include "_media_rounds.pxi"
 include "_media_stats.pxi"
 include "_media_room.pxi"

@@ -77,6 +77,8 @@ cdef void fanout_tick(media_t* media, room_t* room, int64_t tick_us, int64_t now
         turn.new_frame = full != NOTHING
         _pass(&turn)
         _count_nobody(&turn, out)
+    if out.n_reports > 0:
+        _tell_seats(&turn, out)
     if room.told_applied != room.space.applied and media_tell(media, NOTICE_APPLIED, room.index, room.space.applied):
         room.told_applied = room.space.applied
 
@@ -146,7 +148,7 @@ cdef void _pass(pass_t* turn) noexcept nogil:
     turn.n_again = 0
     turn.stale = False
     room.waiting = False
-    room.n_listeners = room.n_lossy = 0
+    room.n_listeners = room.n_lossy = room.n_copied = 0
     for i in range(4):
         room.by_want[i] = 0
     while at < room.n_entries:
@@ -181,6 +183,7 @@ cdef bint _is_due(pass_t* turn, entry_t* entry, bint seats) noexcept nogil:
     room.n_listeners += 1
     room.by_want[entry.want & 3] += 1
     room.n_lossy += entry.lossy
+    room.n_copied += entry.copies > 0
     if room.bundle_state.n == 0 or (entry.has_last and entry.last_seq == bundle_seq(&room.bundle_state)):
         return False
     if not entry.has_last:
@@ -263,8 +266,12 @@ cdef void _send_seat(pass_t* turn, entry_t* entry) noexcept nogil:
     """Always single frames: somebody in a seat is in a conversation."""
     cdef int which = turn.by_seat[entry.seat]
     cdef bint own = turn.media.out.packets[which].audience != FULL
+    cdef const uint8_t* data = turn.media.out.packets[which].data
+    cdef int n_bytes = turn.media.out.packets[which].n_bytes
     turn.served[entry.seat] = 1
-    if _send(turn, entry.conn, turn.media.out.packets[which].data, turn.media.out.packets[which].n_bytes):
+    if not own and _copies(turn, entry) > 0:
+        data = _with_copies(turn, entry, data, &n_bytes)
+    if _send(turn, entry.conn, data, n_bytes):
         if own:
             turn.room.counts.sent_seat += 1
         else:
@@ -321,6 +328,8 @@ cdef void _send_frames(pass_t* turn, entry_t* entry) noexcept nogil:
         back -= 1
     if fresh > 0:
         data = bundle_newest(&room.bundle_state, together, &n_bytes)
+        if _copies(turn, entry) > 0 and together == 1:
+            data = _with_copies(turn, entry, data, &n_bytes)
         _count_full(room, _send(turn, conn, data, n_bytes), together)
 
 

@@ -30,19 +30,25 @@ cdef class Room:
         """Serial of the last change of its Space that is in effect. 0 once closed."""
         return load_i64(&self.room.space.applied) if self.room != NULL else 0
 
-    def enter(self, Connection connection not None, *, int bundle=1):
-        """`connection` hears this room from now on, and no other; `bundle`: the most frames it takes in one datagram, 1 to 3.
+    def enter(self, Connection connection not None, *, int bundle=1, int redundancy=0, bint reports=False):
+        """`connection` hears this room from now on, and no other; `bundle`: the most frames it takes in one datagram, 1 to 3;
+        `redundancy`: the most copies of frames before, 0 to 2; `reports`: on stage it is told how its audio arrives.
 
         Raises MediaError: other_plane, room_closed, media_stalled; PlaneError("closed").
         """
         if not 1 <= bundle <= 3:
             raise ValueError(f"bundle is 1 to 3 frames, not {bundle}")
+        if not 0 <= redundancy <= 2:
+            raise ValueError(f"redundancy is 0 to 2 copies, not {redundancy}")
         if connection.plane is not self._media.plane:
             raise MediaError("other_plane", "the connection is of another plane: open it in the one of this Media")
         self._make_room()
         cdef conn_t* conn = connection._enter()
         conn.listener.bundle = <uint8_t>bundle
-        conn.listener.lossy = 0
+        conn.listener.redundancy = <uint8_t>redundancy
+        conn.listener.takes_reports = reports
+        conn.listener.lossy = conn.listener.copies = 0
+        conn.listener.vote = NO_VOTE
         conn.listener.muted = 0
         self._list(connection, conn, -1)
 
@@ -90,7 +96,7 @@ cdef class Room:
         if self.room == NULL or not 0 <= seat <= 255:
             return False
         return bool(queue_put(
-            self._media.media, self.room.number, seat, <const uint8_t*>PyBytes_AS_STRING(datagram),
+            self._media.media, self.room.number, seat, NO_VOTE, <const uint8_t*>PyBytes_AS_STRING(datagram),
             <int>min(PyBytes_GET_SIZE(datagram), DATAGRAM_MAX_BYTES + 1), now_us))
 
     def subscribe(self, int n=256):

@@ -128,6 +128,7 @@ cdef void _enter(room_t* room, const media_command_t* command) noexcept nogil:
     entry.has_last = 0
     entry.want = 1
     entry.lossy = 0
+    entry.copies = 0
     room.n_entries += 1
     room.n_fresh += 1
 
@@ -156,3 +157,5 @@ cdef void add_counts(room_counts_t* sum_of, const room_counts_t* counts) noexcep
     sum_of.missed += counts.missed
     sum_of.nobody += counts.nobody
     sum_of.stale += counts.stale
+    sum_of.told += counts.told
+    sum_of.copied += counts.copied

@@ -48,9 +48,6 @@ cdef enum:
     READ_AHEAD = 4              # packets whose connection is fetched ahead, and …
     KEYS_AHEAD = 2              # … their keys
 
-cdef enum:                      # kinds of what waits in `puts`, beside a seat: seats are 0 to 255
-    SEAT_REPORT = -2
-
 
 # --- packets ------------------------------------------------------------------------------------------------------
 
@@ -220,12 +217,12 @@ cdef void media_datagram(media_t* media, int side, conn_t* conn, const uint8_t* 
         else:
             counts.frames_in += 1
             if side == SIDE_MEDIA:
-                _put(media, conn.listener.room, conn.listener.seat, data, n_bytes, arrived_us)
+                _put(media, conn.listener.room, conn.listener.seat, NO_VOTE, data, n_bytes, arrived_us)
             else:
-                queue_put(media, conn.listener.room, conn.listener.seat, data, n_bytes, arrived_us)
+                queue_put(media, conn.listener.room, conn.listener.seat, NO_VOTE, data, n_bytes, arrived_us)
     elif data[1] != KIND_REPORT:
         counts.unknown_kind += 1
-    elif n_bytes < REPORT_BYTES:
+    elif n_bytes < REPORT_LEAST_BYTES:
         counts.malformed += 1
     else:
         counts.reports += 1
@@ -234,24 +231,25 @@ cdef void media_datagram(media_t* media, int side, conn_t* conn, const uint8_t* 
 
 cdef void _report(media_t* media, int side, conn_t* conn, const uint8_t* data, int n_bytes, int64_t arrived_us) noexcept nogil:
     cdef report_t report
+    cdef int64_t vote = conn.listener.vote
     if conn.listener.room == 0 or packet_parse_report(data, n_bytes, &report) != PACKET_OK:
         return
-    # Not the rounded figure: 2.01 % is more than 2 %.
-    if 100 * <int>report.lost > MEDIA_LOSSY_PCT * (<int>report.lost + report.received):
-        conn.listener.lossy = 1
-        conn.listener.lossy_until_us = arrived_us + MEDIA_LOSSY_US
+    judge_reception(conn, &report, arrived_us)
+    conn.listener.vote = reports_vote(&report, vote, arrived_us)
     if side == SIDE_MEDIA:
-        _put(media, conn.listener.room, SEAT_REPORT, data, n_bytes, arrived_us)
+        _put(media, conn.listener.room, conn.listener.seat, vote, data, n_bytes, arrived_us)
     else:
-        queue_put(media, conn.listener.room, SEAT_REPORT, data, n_bytes, arrived_us)
+        queue_put(media, conn.listener.room, conn.listener.seat, vote, data, n_bytes, arrived_us)
 
 
-cdef bint queue_put(media_t* media, uint32_t room_number, int seat, const uint8_t* data, int n_bytes, int64_t arrived_us) noexcept nogil:
+cdef bint queue_put(
+        media_t* media, uint32_t room_number, int seat, int64_t vote, const uint8_t* data, int n_bytes, int64_t arrived_us) noexcept nogil:
     cdef put_head_t* head = <put_head_t*>ring_reserve(&media.puts, <uint32_t>(sizeof(put_head_t) + n_bytes))
     if head == NULL:
         return False
     head.room_number = room_number
     head.seat = <int16_t>seat
+    head.vote = vote
     head.arrived_us = arrived_us
     memcpy(head + 1, data, n_bytes)
     ring_commit(&media.puts)
@@ -262,19 +260,22 @@ cdef void drain_puts(media_t* media) noexcept nogil:
     cdef uint32_t n_bytes = 0
     cdef const put_head_t* head = <const put_head_t*>ring_peek(&media.puts, &n_bytes)
     while head != NULL:
-        _put(media, head.room_number, head.seat, <const uint8_t*>(head + 1), <int>(n_bytes - sizeof(put_head_t)), head.arrived_us)
+        _put(
+            media, head.room_number, head.seat, head.vote, <const uint8_t*>(head + 1), <int>(n_bytes - sizeof(put_head_t)),
+            head.arrived_us)
         ring_pop(&media.puts)
         head = <const put_head_t*>ring_peek(&media.puts, &n_bytes)
 
 
-cdef void _put(media_t* media, uint32_t room_number, int seat, const uint8_t* data, int n_bytes, int64_t arrived_us) noexcept nogil:
+cdef void _put(
+        media_t* media, uint32_t room_number, int seat, int64_t vote, const uint8_t* data, int n_bytes, int64_t arrived_us) noexcept nogil:
     """Into the room, if it is still the one that was meant. For the media side."""
     cdef uint32_t index = (room_number & ((1 << MEDIA_ROOM_BITS) - 1)) - 1
     cdef room_t* room = media.rooms[index] if index < media.max_rooms else NULL
     cdef report_t report
     if room == NULL or load_u32(&room.number) != room_number:
         media.uplink[SIDE_MEDIA].closed_room += 1
-    elif seat != SEAT_REPORT:
+    elif n_bytes < HEAD_BYTES or data[1] != KIND_REPORT:
         media.counts.engine[ENGINE_ZERO + space_put(room.space, seat, data, n_bytes, arrived_us)] += 1
     elif packet_parse_report(data, n_bytes, &report) == PACKET_OK:
-        reports_add(&room.reports, &report, arrived_us)
+        space_report(room.space, seat, &report, vote, arrived_us)

@@ -8,7 +8,9 @@ cdef enum:
 
 cdef enum:
     AUDIO_HEADER_BYTES = 12     # on the way up; on the way down the seat list follows
-    REPORT_BYTES = 14
+    REPORT_LEAST_BYTES = 14     # a report of before there were bursts and advice
+    REPORT_BYTES = 19           # the longest
+    REPORT_UP_BYTES = 16        # without advice
     DATAGRAM_MAX_BYTES = 1200   # more than one QUIC packet carries on any path we use
     MAX_NEW = 3
     MAX_REDUNDANT = 2
@@ -50,6 +52,13 @@ cdef struct audio_t:
     const uint8_t* frame[MAX_FRAMES]
     int frame_bytes[MAX_FRAMES]
 
+# What a receiver asks of a sender, for what it sends from now on.
+cdef struct advice_t:
+    uint8_t expect_pct          # the loss to make in-band FEC for, 0: none
+    uint8_t most_kbps           # of new frames, 0: whatever the sender likes
+    uint8_t copies              # of frames before, 0 to 2 in each datagram
+    uint8_t distance            # of the newest copy, 1 or 2
+
 cdef struct report_t:
     uint16_t highest_seq
     uint16_t received           # frames since the last report, as the three below
@@ -57,6 +66,9 @@ cdef struct report_t:
     uint16_t concealed
     uint16_t jitter_ms
     uint16_t delay_ms           # present delay of the receiver's jitter buffer
+    uint16_t bursts             # runs of lost frames that follow each other; 0 with losses: not said
+    bint is_advised             # the rest is there
+    advice_t advice
 
 # Wrap-safe distance a - b of sequence numbers (RFC 1982 in two's complement).
 cdef inline int16_t seq_distance(uint16_t a, uint16_t b) noexcept nogil:

@@ -9,6 +9,7 @@ __all__ = [
     "DATAGRAM_MAX_BYTES",
     "KIND_AUDIO",
     "KIND_REPORT",
+    "Advice",
     "AudioPacket",
     "Report",
     "datagram_kind",
@@ -37,6 +38,12 @@ class AudioPacket(NamedTuple):
     stereo: bool
     seats: tuple[int, ...] | None
 
+class Advice(NamedTuple):
+    expect_pct: int = 0
+    most_kbps: int = 0
+    copies: int = 0
+    distance: int = 1
+
 class Report(NamedTuple):
     highest_seq: int
     received: int
@@ -44,6 +51,8 @@ class Report(NamedTuple):
     concealed: int
     jitter_ms: int
     delay_ms: int
+    bursts: int = 0
+    advice: Advice | None = None
 
 def seq_newer(a: int, b: int) -> bool: ...
 def datagram_kind(data: Buffer) -> int: ...

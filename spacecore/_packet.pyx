@@ -8,7 +8,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from spacecore.errors import PacketError
 
 __all__ = [
-    "AudioPacket", "DATAGRAM_MAX_BYTES", "KIND_AUDIO", "KIND_REPORT", "Report", "datagram_kind", "pack_audio",
+    "Advice", "AudioPacket", "DATAGRAM_MAX_BYTES", "KIND_AUDIO", "KIND_REPORT", "Report", "datagram_kind", "pack_audio",
     "pack_audio_into", "pack_report", "parse_audio", "parse_report", "seq_newer",
 ]
 
@@ -157,38 +157,6 @@ cdef int packet_pack_audio(const audio_t* audio, bint down, uint8_t* out, int ca
     return at
 
 
-cdef int packet_parse_report(const uint8_t* data, int n_bytes, report_t* report) noexcept nogil:
-    """A longer report is a newer one: what follows the fields known here is ignored."""
-    cdef int kind = packet_kind(data, n_bytes)
-    if kind < 0:
-        return kind
-    if kind != KIND_REPORT:
-        return PACKET_UNKNOWN_KIND
-    if n_bytes < REPORT_BYTES:
-        return PACKET_TRUNCATED
-    report.highest_seq = load_u16(data + 2)
-    report.received = load_u16(data + 4)
-    report.lost = load_u16(data + 6)
-    report.concealed = load_u16(data + 8)
-    report.jitter_ms = load_u16(data + 10)
-    report.delay_ms = load_u16(data + 12)
-    return PACKET_OK
-
-
-cdef int packet_pack_report(const report_t* report, uint8_t* out, int capacity_bytes) noexcept nogil:
-    if capacity_bytes < REPORT_BYTES:
-        return PACKET_NO_ROOM
-    out[0] = 0
-    out[1] = KIND_REPORT
-    store_u16(out + 2, report.highest_seq)
-    store_u16(out + 4, report.received)
-    store_u16(out + 6, report.lost)
-    store_u16(out + 8, report.concealed)
-    store_u16(out + 10, report.jitter_ms)
-    store_u16(out + 12, report.delay_ms)
-    return REPORT_BYTES
-
-
 cdef const char* packet_status_code(int status) noexcept nogil:
     if status == PACKET_EMPTY:
         return b"empty_datagram"
@@ -225,6 +193,8 @@ cdef object packet_error(int status):
     return PacketError(packet_status_code(status).decode(), _SENTENCES[status])
 
 
+include "_packet_report.pxi"
+
 # --- the Python face ------------------------------------------------------------------------------------------
 
 AudioPacket = namedtuple(
@@ -237,10 +207,6 @@ seq, timestamp (48 kHz), level (RFC 6464: bit 7 voice, bits 0-6 -dBov) belong to
 gain is in quarter dB and applied by the receiver. `redundant` are copies of earlier frames, the newest of which is
 `seq - distance`; `prime` are decoded before `frames` and discarded. `seats` is None on the way up.
 """
-
-Report = namedtuple("Report", "highest_seq received lost concealed jitter_ms delay_ms")
-Report.__doc__ = "What a receiver saw since its last report; counts are frames, see docs/protocol.md."
-
 
 def seq_newer(int a, int b):
     """Whether sequence number `a` comes after `b`, both taken modulo 65536."""
@@ -348,28 +314,3 @@ def pack_audio(frames, *, seq, timestamp, level=LEVEL_SILENCE, gain=0, redundant
     if size < 0:
         raise packet_error(size)
     return PyBytes_FromStringAndSize(<const char*>out, size)
-
-
-def parse_report(data):
-    """The Report in `data`. Raises PacketError for bytes that are none."""
-    cdef Py_buffer view
-    cdef report_t report
-    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
-    cdef int status = packet_parse_report(<const uint8_t*>view.buf, <int>min(view.len, DATAGRAM_MAX_BYTES + 1), &report)
-    PyBuffer_Release(&view)
-    if status != PACKET_OK:
-        raise packet_error(status)
-    return Report(report.highest_seq, report.received, report.lost, report.concealed, report.jitter_ms, report.delay_ms)
-
-
-def pack_report(report):
-    """The datagram for a Report; each count saturates at 65535."""
-    cdef report_t fields
-    cdef uint8_t out[REPORT_BYTES]
-    fields.highest_seq = report.highest_seq & 0xFFFF
-    fields.received = min(report.received, 0xFFFF)
-    fields.lost = min(report.lost, 0xFFFF)
-    fields.concealed = min(report.concealed, 0xFFFF)
-    fields.jitter_ms = min(report.jitter_ms, 0xFFFF)
-    fields.delay_ms = min(report.delay_ms, 0xFFFF)
-    return PyBytes_FromStringAndSize(<const char*>out, packet_pack_report(&fields, out, REPORT_BYTES))

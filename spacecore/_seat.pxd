@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from spacecore._mixer cimport FRAME_SAMPLES, gate_t, limiter_t, ramp_t
 from spacecore._opus cimport encoder_config_t
 from spacecore._receiver cimport receiver_t
+from spacecore._recovery cimport arrivals_t, recovery_t
 from spacecore.libopus cimport OpusEncoder
 from spacecore.loudness cimport loudness_t
 
@@ -56,6 +57,11 @@ cdef struct seat_t:
     float minus[FRAME_SAMPLES]
     hears_t hears
     int pauses                  # pause frames still owed
+    # loss, both ways; see _tick_recovery.pxi
+    arrivals_t arrivals         # of what its person sends …
+    recovery_t asked            # … and what that person is asked for
+    recovery_t heard_by         # how the person hears, for the encoder above
+    int64_t vote                # of reports that come by space_put
 
 cdef seat_t* seat_open(int number, seat_kind_t kind, float gain, const encoder_config_t* config, int* status) noexcept nogil
 cdef void seat_close(seat_t* seat) noexcept nogil

@@ -19,6 +19,7 @@ class Tick(NamedTuple):
     loudest: tuple[int, ...]
     timestamp: int
     applied: int
+    reports: tuple[tuple[int, bytes], ...]
 
 class SpaceStats(NamedTuple):
     ticks: int
@@ -36,6 +37,8 @@ class SpaceStats(NamedTuple):
     buffered: int
     delay_us: int
     target_us: int
+    told: int
+    fec_pct: int
 
 class Space:
     def __init__(
@@ -53,6 +56,7 @@ class Space:
     def mute(self, seat: int, muted: bool = True) -> int: ...
     def set_gain(self, seat: int, gain_db: float) -> int: ...
     def put(self, seat: int, datagram: Buffer, now_us: int) -> str: ...
+    def report(self, seat: int | None, datagram: Buffer, now_us: int, *, vote: int = 0) -> int: ...
     def put_pcm(self, seat: int, pcm: Buffer) -> bool: ...
     def tap(self, *, mix: bool = True, seats: bool = True) -> Tap: ...
     def tick(self, now_us: int) -> Tick: ...

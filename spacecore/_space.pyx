@@ -12,13 +12,15 @@ from collections import namedtuple
 
 from spacecore._mixer cimport FRAME_SAMPLES, pcm_from_int16
 from spacecore._opus cimport encoder_config_t, opus_error, unfit_sample
-from spacecore._packet cimport DATAGRAM_MAX_BYTES
+from spacecore._packet cimport DATAGRAM_MAX_BYTES, PACKET_OK, packet_parse_report, report_t
 from spacecore._pcm cimport open_pcm
 from spacecore._receiver cimport checked_clock, put_word
 from spacecore._seat cimport SEAT_OPUS, SEAT_PCM, seat_close, seat_open, seat_put_pcm, seat_t
 from spacecore._tap cimport tap_t, tap_take
 from spacecore.atomics cimport load_i64
 from spacecore.libopus cimport OPUS_APPLICATION_VOIP, OPUS_OK
+from spacecore._recovery cimport recovery_expect_pct
+from spacecore.reports cimport reports_vote
 
 from spacecore.errors import SeatError
 
@@ -27,7 +29,7 @@ __all__ = ["FULL", "MAX_SEATS", "Space", "SpaceStats", "Tap", "Tick"]
 globals()["FULL"] = FULL
 globals()["MAX_SEATS"] = SPACE_MAX_SEATS
 
-Tick = namedtuple("Tick", "packets excluded levels audible loudest timestamp applied")
+Tick = namedtuple("Tick", "packets excluded levels audible loudest timestamp applied reports")
 Tick.__doc__ = """What one tick yields.
 
 packets    ((audience, datagram), …): audience FULL is everyone in the room but `excluded`; otherwise it is a seat, and
@@ -37,16 +39,18 @@ levels     {seat: RFC 6464 level, measured on decoded audio; 127 for a seat that
 audible    seats in the mix, loudest first; loudest: the first three of them
 timestamp  of the tick, samples at 48 kHz
 applied    serial of the last command that took effect
+reports    ((seat, datagram), …): once a second, for the person in the seat: how their audio arrives
 """
 
 SpaceStats = namedtuple(
     "SpaceStats",
     "ticks decodes encodes encode_errors packets pauses malformed unknown_seat reports wrong_kind pcm_dropped disbelieved "
-    "buffered delay_us target_us")
+    "buffered delay_us target_us told fec_pct")
 SpaceStats.__doc__ = """Counters of a room since it was made.
 
 `delay_us / buffered` is the mean delay of a frame in its seat's jitter buffer, the wait for the tick included;
-`target_us / buffered` the mean delay aimed at.
+`target_us / buffered` the mean delay aimed at. `reports` came from people, `told` went to people in seats; `fec_pct` is the loss
+that the encoder of the mix makes FEC for at present.
 """
 
 
@@ -62,7 +66,8 @@ cdef class Space:
     thread asks for takes effect with the next tick or put; each request returns a serial, and `Tick.applied` says how
     far the room has come.
 
-    bitrate_bps and complexity are those of the mix. keep_alive_ms is the distance of the tiny packets sent while nobody
+    bitrate_bps and complexity are those of the mix. loss_pct is the least loss that FEC is made for where `fec` is on; what
+    people report adds to it, and without loss there is none. keep_alive_ms is the distance of the tiny packets sent while nobody
     talks, 0 for none. loudness holds each seat to -23 LUFS, within ±12 dB and slowly, on top of its gain; see Loudness.
     """
 
@@ -152,6 +157,26 @@ cdef class Space:
         PyBuffer_Release(&view)
         return _ROOM_WORDS[status] if status in _ROOM_WORDS else put_word(status)
 
+    def report(self, seat, datagram, long long now_us, *, long long vote=0):
+        """A receiver report of somebody in the room, in `seat` or (None) listening, that came at `now_us`. For the media thread.
+
+        The encoder of the mix makes FEC for the loss of the tenth of the people that loses most. Everybody has one vote:
+        give what this returns with the same person's next report. A datagram that is no report is counted as malformed.
+        """
+        cdef Py_buffer view
+        cdef report_t report
+        cdef int number = NO_SEAT if seat is None else seat
+        checked_clock(now_us)
+        PyObject_GetBuffer(datagram, &view, PyBUF_SIMPLE)
+        cdef int status = packet_parse_report(<const uint8_t*>view.buf, <int>min(view.len, DATAGRAM_MAX_BYTES + 1), &report)
+        PyBuffer_Release(&view)
+        if status != PACKET_OK:
+            self._space.counts.malformed += 1
+            return vote
+        space_drain(self._space)
+        space_report(self._space, number, &report, vote, now_us)
+        return reports_vote(&report, vote, now_us)
+
     def put_pcm(self, int seat, pcm):
         """Queue 20 ms for a seat made with pcm=True: 960 samples of float32 ('f') or int16 ('h'). For the control thread.
 
@@ -203,7 +228,9 @@ cdef class Space:
         return Tick(
             packets, frozenset([out.excluded[i] for i in range(out.n_excluded)]),
             {out.seats[i]: out.levels[i] for i in range(out.n_seats)}, audible, audible[:SPACE_LOUDEST], out.timestamp,
-            out.applied)
+            out.applied, tuple([
+                (out.reports[i].seat, PyBytes_FromStringAndSize(<const char*>out.reports[i].data, out.reports[i].n_bytes))
+                for i in range(out.n_reports)]))
 
     @property
     def stats(self):
@@ -212,7 +239,8 @@ cdef class Space:
         return SpaceStats(
             counts.ticks, counts.decodes, counts.encodes, counts.encode_errors, counts.packets, counts.pauses,
             counts.malformed, counts.unknown_seat, counts.reports, counts.wrong_kind,
-            counts.pcm_dropped, counts.disbelieved, counts.buffered, counts.delay_us, counts.target_us)
+            counts.pcm_dropped, counts.disbelieved, counts.buffered, counts.delay_us, counts.target_us, counts.told,
+            max(recovery_expect_pct(&self._space.recovery), self._space.least_loss_pct))
 
     @property
     def seats(self):

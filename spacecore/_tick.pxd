@@ -4,9 +4,12 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from spacecore._mixer cimport FRAME_SAMPLES, limiter_t
 from spacecore._opus cimport encoder_config_t
+from spacecore._packet cimport REPORT_BYTES, report_t
 from spacecore._seat cimport seat_t
 from spacecore._tap cimport tap_t
 from spacecore.libopus cimport OpusEncoder
+from spacecore._recovery cimport recovery_t
+from spacecore.reports cimport reports_t
 
 cdef enum:
     SPACE_MAX_SEATS = 32
@@ -19,6 +22,7 @@ cdef enum:
     # Beside the full mix, a seat gets at most one packet of its own in a tick.
     SPACE_MAX_PACKETS = SPACE_MAX_SEATS + 1
     SPACE_PAUSE_FRAMES = 2      # how often the end of the audio is said
+    SPACE_REPORT_TICKS = 50     # between two reports to the people in seats
 
 cdef enum:
     FULL = -1                   # audience: everyone who is in no other audience of this tick
@@ -27,6 +31,9 @@ cdef enum:                      # beside PACKET_* and PUT_*
     PUT_UNKNOWN_SEAT = -30
     PUT_WRONG_KIND = -31        # a datagram for a seat that is fed PCM
     PUT_REPORT = 30             # a receiver report was taken
+
+cdef enum:
+    NO_SEAT = -1                # space_report: from somebody who listens
 
 cdef enum command_kind_t:
     COMMAND_ADD
@@ -49,6 +56,11 @@ cdef struct packet_out_t:
     int n_bytes
     uint8_t data[SPACE_PACKET_BYTES]
 
+cdef struct report_out_t:       # how a speaker's audio arrived, for the person in the seat
+    int seat
+    int n_bytes
+    uint8_t data[REPORT_BYTES]
+
 # What a tick leaves behind; valid until the next one.
 cdef struct out_t:
     int n_packets
@@ -62,6 +74,8 @@ cdef struct out_t:
     int audible[SPACE_MAX_SEATS]    # loudest first
     uint32_t timestamp
     int64_t applied             # serial of the last command that took effect
+    int n_reports
+    report_out_t reports[SPACE_MAX_SEATS]
 
 cdef struct space_counts_t:
     uint64_t ticks
@@ -75,7 +89,8 @@ cdef struct space_counts_t:
     int64_t target_us           # … and of the delays aimed at
     uint64_t malformed
     uint64_t unknown_seat
-    uint64_t reports
+    uint64_t reports            # of people, on what they hear
+    uint64_t told               # … and to those in seats, on what they send
     uint64_t wrong_kind         # datagrams for seats that are fed PCM
     uint64_t pcm_dropped        # frames that waited too long in such a seat
     uint64_t disbelieved        # seats whose claimed level was given up
@@ -106,12 +121,18 @@ cdef struct space_t:
     int n_audible
     seat_t* audible[SPACE_MAX_SEATS]    # in order of seat number
     int listed[SPACE_MAX_SEATS]         # the same seats' numbers, loudest first
+    # loss: what people report, and what the encoder of the mix makes of it; see _tick_recovery.pxi
+    reports_t reports
+    recovery_t recovery
+    int least_loss_pct          # expected in any case
     space_counts_t counts
 
 cdef int space_init(space_t* space, const encoder_config_t* config, int keep_alive_ticks) noexcept nogil   # OPUS_OK or status
 cdef void space_close(space_t* space) noexcept nogil                                                       # frees its seats and taps too
 cdef bint space_command(space_t* space, const command_t* command) noexcept nogil                           # False: the ring is full
 cdef int space_put(space_t* space, int seat, const uint8_t* data, int n_bytes, int64_t now_us) noexcept nogil
+# What somebody hears, by their own account; `vote` as reports_add has it. NO_SEAT: they only listen.
+cdef void space_report(space_t* space, int seat, const report_t* report, int64_t vote, int64_t now_us) noexcept nogil
 cdef void space_tick(space_t* space, int64_t now_us, out_t* out) noexcept nogil
 
 # The stages of a tick, in order, so that a benchmark can time them one by one.

@@ -8,17 +8,25 @@ from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from spacecore._mixer cimport level_dbov, limiter_apply, limiter_init, loudest, mix_minus, mix_sum
-from spacecore._opus cimport encoder_close, encoder_encode, encoder_open, encoder_reset
+from spacecore._opus cimport encoder_close, encoder_encode, encoder_open, encoder_reset, encoder_set_fec, encoder_set_loss
 from spacecore._packet cimport (
     FRAME_TICKS, KIND_AUDIO, KIND_REPORT, LEVEL_SILENCE, LEVEL_VOICE, PACKET_OK, audio_t, packet_kind, packet_pack_audio,
-    packet_parse_report, report_t,
+    packet_pack_report, packet_parse_audio, packet_parse_report, report_t,
 )
+from spacecore._jitter cimport PUT_LATE, PUT_OK, PUT_OVERFLOW, PUT_REORDERED, PUT_RESTART
 from spacecore._receiver cimport HEARD_FRAME, receiver_put
 from spacecore._seat cimport (
     HEARS_FULL, HEARS_MINUS, HEARS_NOTHING, SEAT_OPUS, hears_t, seat_close, seat_decode, seat_next, seat_set_gain, seat_set_muted,
 )
 from spacecore._tap cimport tap_put
 from spacecore.atomics cimport load_u32, store_i64, store_u32
+from spacecore.delay cimport delay_spread_us
+from spacecore._recovery cimport (
+    arrivals_note, arrivals_take, recovery_advise, recovery_expect_pct, recovery_judge, recovery_note, recovery_t,
+)
+from spacecore.reports cimport reports_add, reports_turn, reports_vote, reports_worst_tenth_pct
+
+include "_tick_recovery.pxi"
 
 __all__ = []
 
@@ -29,6 +37,7 @@ cdef int space_init(space_t* space, const encoder_config_t* config, int keep_ali
     memset(space, 0, sizeof(space_t))
     limiter_init(&space.limiter)
     space.keep_alive_ticks = keep_alive_ticks
+    space.least_loss_pct = config.loss_pct if config.fec else 0
     return encoder_open(&space.encoder, config)
 
 
@@ -67,13 +76,15 @@ cdef int space_put(space_t* space, int seat, const uint8_t* data, int n_bytes, i
     if status == KIND_REPORT:
         status = packet_parse_report(data, n_bytes, &report)
         if status == PACKET_OK:
-            space.counts.reports += 1
+            space_report(space, seat, &report, place.vote, now_us)
+            place.vote = reports_vote(&report, place.vote, now_us)
             return PUT_REPORT
     elif status == KIND_AUDIO:
         if place.kind != SEAT_OPUS:
             space.counts.wrong_kind += 1
             return PUT_WRONG_KIND
         status = receiver_put(&place.receiver, data, n_bytes, False, now_us)
+        note_arrival(place, data, n_bytes, status)
     if status < 0:
         space.counts.malformed += 1
     return status
@@ -86,6 +97,7 @@ cdef void space_tick(space_t* space, int64_t now_us, out_t* out) noexcept nogil:
     space_decode(space)
     space_mix(space)
     space_encode(space, out)
+    recover(space, now_us, out)
     space.timestamp += FRAME_TICKS
     space.counts.ticks += 1
 

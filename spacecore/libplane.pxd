@@ -88,8 +88,13 @@ cdef extern from "plane/whole.h" nogil:
         uint8_t muted
         uint8_t bundle
         uint8_t lossy
+        uint8_t takes_reports
+        uint8_t redundancy
+        uint8_t copies
         int64_t lossy_until_us
+        int64_t copies_until_us
         int64_t tokens_us
+        int64_t vote
 
     ctypedef struct aead_t:
         void* ctx

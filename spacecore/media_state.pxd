@@ -7,7 +7,6 @@ from spacecore._bundle cimport bundle_t
 from spacecore._tick cimport SPACE_MAX_SEATS, out_t, space_t
 from spacecore.atomics cimport exchange_u32
 from spacecore.libplane cimport address_t, batch_send, conn_t, out_batch_t, plane_t, received_t
-from spacecore.reports cimport reports_t
 from spacecore.ring cimport ring_commit, ring_reserve, ring_t
 
 cdef enum:
@@ -20,7 +19,7 @@ cdef enum:
     MEDIA_ACK_RANGES = 8        # in an ACK that goes with audio
     MEDIA_ACK_RANGES_ALONE = 32
     MEDIA_LOSSY_PCT = 2         # a report of more loss makes a listener lossy …
-    MEDIA_LOSSY_US = 30000000   # … for so long
+    MEDIA_LOSSY_US = 30000000   # … for so long; as long are frames copied for who asked for it by a report
     MEDIA_NOTICES = 1024
     MEDIA_PACKETS = 4096        # packets for the other stack
     MEDIA_COMMANDS = 16384      # requests of the control side
@@ -62,6 +61,7 @@ cdef struct entry_t:
     uint8_t want                # frames in one datagram, as of the last packet
     int16_t seat                # -1: a listener
     uint8_t lossy
+    uint8_t copies
 
 cdef struct room_counts_t:
     uint64_t sent_full          # datagrams
@@ -74,6 +74,8 @@ cdef struct room_counts_t:
     uint64_t missed             # frames that a listener was not sent in time
     uint64_t nobody             # packets for seats in which nobody sits
     uint64_t stale              # entries taken out of the list
+    uint64_t told               # reports to people in seats
+    uint64_t copied             # datagrams with copies
 
 # Of one room. The control side writes `number`, and allocates and frees; the media side owns the rest from the command
 # that hands the room in until it sets `closed`.
@@ -94,13 +96,13 @@ cdef struct room_t:
     uint32_t n_listeners        # in this pass, and of them …
     uint32_t by_want[4]         # … those who get so many frames a datagram
     uint32_t n_lossy
+    uint32_t n_copied
     bint waiting                # somebody was passed over, to be sent a bundle later
     uint32_t passes
     bundle_t bundle_state
     ring_t* frames              # for outlets; NULL: none
     ring_t* outlet              # the same, for the control side
     int64_t told_applied
-    reports_t reports
     room_counts_t counts
 
 cdef enum command_kind_t:
@@ -123,7 +125,8 @@ cdef struct media_command_t:
 
 cdef struct put_head_t:         # before the bytes of a datagram in `puts`
     uint32_t room_number
-    int16_t seat
+    int16_t seat                # -1: none, for a report
+    int64_t vote                # of a report: the one before
     int64_t arrived_us
 
 cdef struct packet_head_t:      # before the bytes of a packet in `packets` and `sent`

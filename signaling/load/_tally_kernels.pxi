@@ -271,6 +271,8 @@ cdef int board_report(board_t* board, ear_t* ear, uint8_t* out) noexcept nogil:
     report.concealed = report.lost
     report.jitter_ms = <uint16_t>((ear.jitter >> 4) // 1000 if ear.jitter >> 4 < 65535000 else 65535)
     report.delay_ms = PLAYOUT_MS
+    report.bursts = 0        # not said: bundles would look like bursts
+    report.is_advised = False
     ear.told = frame.ordinal
     ear.told_received = 0
     return packet_pack_report(&report, out, REPORT_BYTES)

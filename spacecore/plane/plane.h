@@ -103,8 +103,13 @@ typedef struct {
     uint8_t muted;
     uint8_t bundle;                 /* most frames in one datagram, 1 to 3 */
     uint8_t lossy;                  /* loss was above 2 %: single frames until it has stayed away */
+    uint8_t takes_reports;
+    uint8_t redundancy;             /* most copies in one datagram, 0 to 2 */
+    uint8_t copies;                 /* so many go with each of its datagrams now … */
     int64_t lossy_until_us;
+    int64_t copies_until_us;        /* … until then */
     int64_t tokens_us;              /* its uplink bucket: when it will be full again */
+    int64_t vote;                   /* what its last report came to, see reports.pxd */
 } listener_t;
 
 typedef struct conn {
