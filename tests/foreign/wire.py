@@ -72,6 +72,7 @@ class Unframer:
 
 _AUDIO = struct.Struct(">BBHHIBb")
 _REPORT = struct.Struct(">BBHHHHHH")
+_BURSTS, _ADVICE = struct.Struct(">H"), struct.Struct(">BBB")
 
 _SOURCE_CHANGED, _STEREO, _DISTANCE_2 = 0x40, 0x80, 0x100
 
@@ -110,7 +111,7 @@ class Audio:
 
 @dataclass(frozen=True)
 class Report:
-    """A receiver report."""
+    """A receiver report; those from the server come with advice."""
 
     highest_seq: int
     received: int
@@ -118,11 +119,21 @@ class Report:
     concealed: int
     jitter_ms: int
     delay_ms: int
+    bursts: int = 0
+    expect_pct: int | None = None
+    most_kbps: int | None = None
+    copies: int | None = None
+    distance_2: bool | None = None
 
     def pack(self) -> bytes:
         """The bytes of the datagram; counts stop at 65535."""
         counts = (self.received, self.lost, self.concealed, self.jitter_ms, self.delay_ms)
-        return _REPORT.pack(0, 2, self.highest_seq, *(min(count, 65_535) for count in counts))
+        out = _REPORT.pack(0, 2, self.highest_seq, *(min(count, 65_535) for count in counts))
+        out += _BURSTS.pack(min(self.bursts, 65_535))
+        if self.expect_pct is None:
+            return out
+        copies = (self.copies or 0) | 4 * bool(self.distance_2)
+        return out + _ADVICE.pack(self.expect_pct, self.most_kbps or 0, copies)
 
 
 def _frames(data: bytes, count: int) -> list[bytes]:
@@ -174,6 +185,19 @@ def _audio(data: bytes, *, down: bool) -> Audio:
     )
 
 
+def _report(data: bytes) -> Report:
+    """What is not whole at the end is not there."""
+    counts, at = _REPORT.unpack_from(data)[2:], _REPORT.size
+    if len(data) < at + _BURSTS.size:
+        return Report(*counts)
+    (bursts,) = _BURSTS.unpack_from(data, at)
+    at += _BURSTS.size
+    if len(data) < at + _ADVICE.size:
+        return Report(*counts, bursts)
+    expect_pct, most_kbps, copies = _ADVICE.unpack_from(data, at)
+    return Report(*counts, bursts, expect_pct, most_kbps, copies & 3, bool(copies & 4))
+
+
 def parse_datagram(data: bytes, *, down: bool) -> Audio | Report:
     """A datagram; WireError where the page says to count and drop it."""
     if not 2 <= len(data) <= MAX_DATAGRAM_BYTES or data[0] != 0:
@@ -183,5 +207,5 @@ def parse_datagram(data: bytes, *, down: bool) -> Audio | Report:
     if data[1] == 2:
         if len(data) < _REPORT.size:
             raise WireError(f"a report of {len(data)} bytes is shorter than {_REPORT.size}")
-        return Report(*_REPORT.unpack_from(data)[2:])
+        return _report(data)
     raise WireError(f"kind {data[1]} is not known")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MAX_FRAME_BYTES = 1275
 AUDIO, REPORT = 1, 2
@@ -44,6 +44,11 @@ class Report:
     concealed: int
     jitter_ms: int
     delay_ms: int
+    bursts: int = 0
+    expect_pct: int | None = None  # and with it the rest: advice
+    most_kbps: int = 0
+    copies: int = 0
+    distance_2: bool = False
 
 
 def pack_audio(audio: Audio) -> bytes:
@@ -105,8 +110,17 @@ def parse_audio(data: bytes, down: bool) -> Audio:
 
 
 def pack_report(report: Report) -> bytes:
+    advice = (
+        b""
+        if report.expect_pct is None
+        else bytes([report.expect_pct, report.most_kbps, report.copies | report.distance_2 << 2])
+    )
+    return _pack_counts(report) + advice
+
+
+def _pack_counts(report: Report) -> bytes:
     return struct.pack(
-        ">BB6H",
+        ">BB7H",
         0,
         REPORT,
         report.highest_seq,
@@ -115,6 +129,7 @@ def pack_report(report: Report) -> bytes:
         report.concealed,
         report.jitter_ms,
         report.delay_ms,
+        report.bursts,
     )
 
 
@@ -122,4 +137,16 @@ def parse_report(data: bytes) -> Report:
     """Raises ValueError on anything that is no receiver report; what follows the known fields is ignored."""
     if len(data) < 14 or data[0] != 0 or data[1] != REPORT:
         raise ValueError("no receiver report")
-    return Report(*struct.unpack_from(">6H", data, 2))
+    counts: list[int] = list(struct.unpack_from(">6H", data, 2))
+    report = Report(*counts)
+    if len(data) >= 16:
+        report = replace(report, bursts=int.from_bytes(data[14:16], "big"))
+    if len(data) < 19:
+        return report
+    return replace(
+        report,
+        expect_pct=min(data[16], 100),
+        most_kbps=data[17],
+        copies=min(data[18] & 3, 2),
+        distance_2=bool(data[18] & 4),
+    )

@@ -148,11 +148,46 @@ def test_every_truncation_is_an_error_or_a_shorter_last_frame(
     assert value.new[-1].startswith(parsed.frames[-1])
 
 
-@given(st.tuples(*[st.integers(0, 0xFFFF)] * 6))
-def test_reports_agree_with_the_reference(fields: tuple[int, ...]) -> None:
-    report = spacecore.Report(*fields)
-    assert pack_report(report) == reference.pack_report(reference.Report(*fields))
-    assert parse_report(pack_report(report) + b"of a later version") == report
+COUNTS = st.tuples(*[st.integers(0, 0xFFFF)] * 7)
+ADVICE = st.builds(
+    spacecore.Advice, st.integers(0, 100), st.integers(0, 255), st.integers(0, 2), st.sampled_from([1, 2])
+)
+
+
+@given(COUNTS, ADVICE | st.none())
+def test_reports_agree_with_the_reference(fields: tuple[int, ...], advice: spacecore.Advice | None) -> None:
+    report = spacecore.Report(*fields, advice)
+    asked = () if advice is None else (*advice[:3], advice.distance == 2)
+    assert pack_report(report) == reference.pack_report(reference.Report(*fields, *asked))
+    assert parse_report(pack_report(report)) == report
+    if advice is not None:
+        assert parse_report(pack_report(report) + b"of a later version") == report
+
+
+@given(st.binary(min_size=12, max_size=30))
+def test_any_bytes_are_the_report_that_the_reference_reads(body: bytes) -> None:
+    data = b"\x00\x02" + body
+    read, expected = parse_report(data), reference.parse_report(data)
+    assert read[:7] == (
+        *(getattr(expected, name) for name in read._fields[:6]),
+        expected.bursts,
+    )
+    assert (read.advice is None) == (expected.expect_pct is None)
+    if read.advice is not None:
+        assert read.advice == spacecore.Advice(
+            expected.expect_pct, expected.most_kbps, expected.copies, 2 if expected.distance_2 else 1
+        )
+
+
+def test_a_report_of_before_there_were_bursts_is_read() -> None:
+    old = pack_report(spacecore.Report(4710, 49, 1, 0, 14, 60, 1))[:14]
+    assert parse_report(old) == spacecore.Report(4710, 49, 1, 0, 14, 60, 0, None)
+
+
+@pytest.mark.parametrize("advice", [(101, 0, 0, 1), (0, 256, 0, 1), (0, 0, 3, 1), (0, 0, 1, 3)])
+def test_advice_that_cannot_be_given_is_refused(advice: tuple[int, int, int, int]) -> None:
+    with pytest.raises(ValueError, match="expect_pct is 0 to 100"):
+        pack_report(spacecore.Report(1, 1, 0, 0, 0, 0, 0, spacecore.Advice(*advice)))
 
 
 def test_counts_in_a_report_saturate() -> None:
