@@ -21,7 +21,7 @@ from spacecore._packet cimport (
 from spacecore._plane cimport Connection, Plane, address_from, address_to
 from spacecore._receiver cimport checked_clock, put_word
 from spacecore._space cimport Space
-from spacecore._tick cimport FULL, PUT_UNKNOWN_SEAT, PUT_WRONG_KIND, SPACE_MAX_SEATS, SPACE_PACKET_BYTES, out_t, space_put, space_report, space_tick
+from spacecore._tick cimport FULL, PUT_UNKNOWN_SEAT, PUT_WRONG_KIND, SPACE_MAX_SEATS, SPACE_PACKET_BYTES, out_t, space_fec_pct, space_put, space_report, space_tick
 from spacecore.atomics cimport exchange_u32, load_i64, load_u32, store_u32
 from spacecore.libplane cimport (
     PLANE_BATCH, PLANE_BUSY, PLANE_DONE, PLANE_DROP, PLANE_PACKET_BYTES, PLANE_SLOW, PLANE_TX, PLANE_VIOLATION, address_t,
@@ -39,7 +39,7 @@ from spacecore.media_state cimport (
     media_tell_once, notice_t, packet_head_t, put_head_t, room_counts_t, room_t,
     uplink_counts_t,
 )
-from spacecore._recovery cimport recovery_copies, recovery_expect_pct
+from spacecore._recovery cimport recovery_copies
 from spacecore.reports cimport NO_VOTE, reports_t, reports_vote, reports_worst_tenth_pct
 from spacecore.ring cimport ring_close, ring_commit, ring_has_room, ring_open, ring_peek, ring_pop, ring_reserve, ring_t
 

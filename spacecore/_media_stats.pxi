@@ -78,4 +78,4 @@ cdef object room_stats(const room_t* room):
         room.frames.dropped if room.frames != NULL else 0,
         reports.n, reports.received, reports.lost, reports.concealed, <double>reports.jitter_ms / n, reports.jitter_ms_max,
         <double>reports.delay_ms / n, reports_worst_tenth_pct(reports), room.counts.told, room.counts.copied, room.n_copied,
-        max(recovery_expect_pct(&room.space.recovery), room.space.least_loss_pct))
+        space_fec_pct(room.space))

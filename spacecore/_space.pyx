@@ -19,7 +19,6 @@ from spacecore._seat cimport SEAT_OPUS, SEAT_PCM, seat_close, seat_open, seat_pu
 from spacecore._tap cimport tap_t, tap_take
 from spacecore.atomics cimport load_i64
 from spacecore.libopus cimport OPUS_APPLICATION_VOIP, OPUS_OK
-from spacecore._recovery cimport recovery_expect_pct
 from spacecore.reports cimport reports_vote
 
 from spacecore.errors import SeatError
@@ -240,7 +239,7 @@ cdef class Space:
             counts.ticks, counts.decodes, counts.encodes, counts.encode_errors, counts.packets, counts.pauses,
             counts.malformed, counts.unknown_seat, counts.reports, counts.wrong_kind,
             counts.pcm_dropped, counts.disbelieved, counts.buffered, counts.delay_us, counts.target_us, counts.told,
-            max(recovery_expect_pct(&self._space.recovery), self._space.least_loss_pct))
+            space_fec_pct(self._space))
 
     @property
     def seats(self):

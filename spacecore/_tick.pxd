@@ -124,12 +124,14 @@ cdef struct space_t:
     # loss: what people report, and what the encoder of the mix makes of it; see _tick_recovery.pxi
     reports_t reports
     recovery_t recovery
+    bint has_fec                # its encoders may make FEC
     int least_loss_pct          # expected in any case
     space_counts_t counts
 
 cdef int space_init(space_t* space, const encoder_config_t* config, int keep_alive_ticks) noexcept nogil   # OPUS_OK or status
 cdef void space_close(space_t* space) noexcept nogil                                                       # frees its seats and taps too
 cdef bint space_command(space_t* space, const command_t* command) noexcept nogil                           # False: the ring is full
+cdef int space_fec_pct(const space_t* space) noexcept nogil                      # what the encoder of the mix makes FEC for
 cdef int space_put(space_t* space, int seat, const uint8_t* data, int n_bytes, int64_t now_us) noexcept nogil
 # What somebody hears, by their own account; `vote` as reports_add has it. NO_SEAT: they only listen.
 cdef void space_report(space_t* space, int seat, const report_t* report, int64_t vote, int64_t now_us) noexcept nogil

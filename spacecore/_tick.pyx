@@ -37,7 +37,8 @@ cdef int space_init(space_t* space, const encoder_config_t* config, int keep_ali
     memset(space, 0, sizeof(space_t))
     limiter_init(&space.limiter)
     space.keep_alive_ticks = keep_alive_ticks
-    space.least_loss_pct = config.loss_pct if config.fec else 0
+    space.has_fec = config.fec != 0
+    space.least_loss_pct = config.loss_pct
     return encoder_open(&space.encoder, config)
 
 

@@ -28,16 +28,23 @@ cdef void recover(space_t* space, int64_t now_us, out_t* out) noexcept nogil:
         return
     reports_turn(&space.reports, now_us)
     recovery_judge(&space.recovery, reports_worst_tenth_pct(&space.reports), now_us)
-    _expect(space.encoder, &space.recovery, space.least_loss_pct)
+    _expect(space.encoder, space_fec_pct(space))
     for i in range(space.n_seats):
         seat = space.seats[i]
-        _expect(seat.encoder, &seat.heard_by, space.least_loss_pct)
+        _expect(seat.encoder, _fec_pct(space, &seat.heard_by))
         if seat.kind == SEAT_OPUS and seat.arrivals.received > 0:
             _tell(space, seat, now_us, out)
 
 
-cdef void _expect(OpusEncoder* encoder, const recovery_t* recovery, int least_pct) noexcept nogil:
-    cdef int loss_pct = max(recovery_expect_pct(recovery), least_pct)
+cdef int space_fec_pct(const space_t* space) noexcept nogil:
+    return _fec_pct(space, &space.recovery)
+
+
+cdef inline int _fec_pct(const space_t* space, const recovery_t* recovery) noexcept nogil:
+    return max(recovery_expect_pct(recovery), space.least_loss_pct) if space.has_fec else 0
+
+
+cdef inline void _expect(OpusEncoder* encoder, int loss_pct) noexcept nogil:
     encoder_set_loss(encoder, loss_pct)
     encoder_set_fec(encoder, loss_pct > 0)
 
