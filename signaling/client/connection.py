@@ -130,6 +130,8 @@ class Connection:
         self.clock = clock
         self.stats = ConnectionStats()
         self.takes_reports = False
+        self.redundancy = 0
+        """The most copies of frames that the server takes in one datagram."""
         self._timeout_s = request_timeout_s
         self._framer = Framer()
         self._last_id = 0

@@ -56,6 +56,7 @@ class Door:
             "bundle": self.bundle,
             "bundle_delay_ms": self.bundle_delay_ms,
             "redundancy": _REDUNDANCY,
+            "reports": 1,
         }
 
     async def enter(
@@ -96,6 +97,7 @@ class Door:
         if welcome.token:
             self.credentials.minted = welcome.token
         connection.takes_reports = welcome.capabilities.get("reports", 0) > 0
+        connection.redundancy = welcome.capabilities.get("redundancy", 0)
         interval_ms = welcome.capabilities.get("keep_alive_ms", _KEEP_ALIVE_MS)
         connection.keep_alive(max(_LEAST_KEEP_ALIVE_MS, interval_ms * 9 // 10))
         at_once(connection, welcome)

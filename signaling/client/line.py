@@ -104,6 +104,11 @@ class Line:
         """Queue a datagram; False if it does not fit, or the line is not up."""
         return self.is_up and self.connection.send_audio(datagram)
 
+    @property
+    def redundancy(self) -> int:
+        """The most copies of frames that the server takes in one datagram."""
+        return self.connection.redundancy
+
     def send_report(self, datagram: bytes) -> None:
         """Send a receiver report, if the server takes them."""
         if self.is_up:

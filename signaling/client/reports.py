@@ -23,7 +23,7 @@ _REFUSED = frozenset({"duplicate", "too_large", "bad_duration"})
 
 
 class Arrivals:
-    """Counts frames between two reports: received, lost by the gaps in seq, and the spread of their arrivals.
+    """Counts frames between two reports: received, lost by the gaps in seq, in how many runs, and the spread of arrivals.
 
     Redundant copies do not count. A late frame makes good a loss, but never below zero for an interval. Of an
     interval the last 512 arrivals are kept: 10 s. A datagram arrives with its last new frame: those before it
@@ -34,6 +34,7 @@ class Arrivals:
         self._highest: int | None = None  # seq, unwrapped
         self._reported: int | None = None  # the highest seq of the last report
         self._received = 0
+        self._bursts = 0  # runs of missing numbers
         self._silent = False  # the newest frame said so
         self._told_lossy = False  # by the last report
         self._base: int | None = None  # arrival − timestamp of the first datagram, in samples
@@ -77,9 +78,10 @@ class Arrivals:
             concealed=concealed,
             jitter_ms=self._spread_ms(),
             delay_ms=delay_ms,
+            bursts=min(self._bursts, lost),
         )
         self._reported = self._highest
-        self._received = 0
+        self._received = self._bursts = 0
         self._delays.clear()
         return pack_report(report)
 
@@ -91,7 +93,7 @@ class Arrivals:
 
     def _begin(self, seq: int) -> None:
         self._highest = self._reported = seq - 1
-        self._received = 0
+        self._received = self._bursts = 0
         self._silent = False
         self._base = None
         self._delays.clear()
@@ -106,6 +108,8 @@ class Arrivals:
             return
         if ahead > 0 and (source_changed or self._silent):
             self._reported += ahead - 1
+        elif ahead > 1:
+            self._bursts += 1
         self._highest += newest
         self._silent = len(frames[-1]) <= MAX_DTX_FRAME_BYTES
 

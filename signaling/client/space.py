@@ -26,6 +26,7 @@ from signaling.client.states import ConnectionState, Reconnected
 from signaling.client.stats import SpaceStats
 from signaling.client.talk_verbs import TalkVerbs
 from signaling.client.talker import SPOKEN_LEVEL, Talker, Voice
+from signaling.protocol.datagram import is_report
 from signaling.protocol.messages import (
     Elsewhere,
     Ended,
@@ -260,7 +261,11 @@ class Space(Seen, StageVerbs, OrderVerbs, TalkVerbs):
 
     def on_audio(self, datagram: bytes, now_us: int) -> None:
         """One datagram."""
-        if self.over is None:
+        if self.over is not None:
+            return
+        if is_report(datagram):
+            self._talker.on_report(datagram, self._line.redundancy)
+        else:
             self._hearing.playout.put(datagram, now_us)
 
     def finish(self, over: str) -> None:

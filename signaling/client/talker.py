@@ -14,8 +14,10 @@ from typing import Final
 from typing_extensions import Buffer
 
 from signaling.client.errors import BadAudio
-from signaling.protocol.datagram import FRAME_SAMPLES, MAX_DTX_FRAME_BYTES, pack_audio
-from spacecore import Encoder, SpacecoreError, level_of, packet_duration_samples
+from signaling.client.past import Past
+from signaling.protocol.datagram import FRAME_SAMPLES, MAX_DTX_FRAME_BYTES, pack_audio, parse_report
+from signaling.protocol.terms import DATAGRAM_BYTES
+from spacecore import Advice, Encoder, PacketError, SpacecoreError, level_of, packet_duration_samples
 from spacecore._mixer import Ramp, pcm_of
 
 __all__ = ["BURST_FRAMES", "GAP_US", "SILENT_LEVEL", "SPOKEN_LEVEL", "Talker", "TalkerStats", "Voice"]
@@ -34,6 +36,9 @@ _PACE_US: Final = FRAME_US * 50 // 51  # 2 % above real time: no sound card's cl
 _SETTLE: Final = 64  # an uneven capture is forgotten, and a drifting one followed, over so many frames
 # An empty Opus frame: a packet of one byte (RFC 6716, 3.1: hybrid, full band, 20 ms, mono, code 0).
 _SILENCE: Final = b"\x78"
+_MOST_EXPECTED_PCT: Final = 30  # beyond this libopus spends most of its bits on what may be lost
+_MOST_FRAMES_BYTES: Final = DATAGRAM_BYTES - 16  # all frames of a datagram: its header and two lengths apart
+_LEAST_BPS: Final = 12_000  # whatever is advised
 _VOICE_BIT: Final = 0x80
 _VOICE_LEVEL: Final = 50  # louder than this (smaller) is announced as voice, as nothing here can tell better
 
@@ -42,12 +47,13 @@ _VOICE_LEVEL: Final = 50  # louder than this (smaller) is announced as voice, as
 class Voice:
     """How speech is encoded. The bits go before complexity: 48 kbit/s at 5 sounds better than 32 at 10.
 
-    `loss_pct` is the loss that the in-band FEC is made for; at 0 libopus adds none.
+    `loss_pct` is the least loss that in-band FEC is made for; what the server reports of ours adds to it, and
+    without loss there is none. `bitrate_bps` is the most: a server whose network is bad may ask for less.
     """
 
     bitrate_bps: int = 48_000
     complexity: int = 5
-    loss_pct: int = 5
+    loss_pct: int = 0
     dtx: bool = True
 
 
@@ -61,6 +67,12 @@ class TalkerStats:
     held: int = 0  # not sent because one may not speak at the moment
     too_fast: int = 0  # refused: more than BURST_FRAMES ahead of the clock
     sent_bytes: int = 0
+    copied: int = 0  # sent once more, in a later datagram
+    reports: int = 0  # of the server's, on how our frames arrive
+    reported_lost: int = 0  # in these: frames that did not
+    fec_pct: int = 0  # at present: the loss that FEC is made for
+    copies: int = 0  # at present: in each datagram
+    bitrate_bps: int = 0  # at present; 0 before the first frame
 
 
 class Talker:
@@ -75,6 +87,8 @@ class Talker:
         self.stats = TalkerStats()
         self._voice = voice or Voice()
         self._encoder: Encoder | None = None  # made for the first frame: most people only listen
+        self._advice = Advice()
+        self._past = Past()
         self._seq = seq
         self._timestamp = timestamp  # of the next frame
         self._sent_timestamp: int | None = None  # of the last frame sent
@@ -95,6 +109,7 @@ class Talker:
         with _bad_audio("bad_pcm"):
             if self._encoder is None:
                 self._encoder = _encoder(self._voice)
+                self._follow()
             packet = self._encoder.encode(self._through(pcm, is_int16, 1.0))
             level = level_of(pcm_of(pcm) if is_int16 else pcm)
         return self._put(packet, level, timestamp)
@@ -146,10 +161,23 @@ class Talker:
             self._expected_us += FRAME_US
         return self._pack(_SILENCE, SILENT_LEVEL, timestamp)
 
+    def on_report(self, datagram: bytes, redundancy: int) -> None:
+        """How our frames arrive: do as is advised there, with at most `redundancy` copies in a datagram."""
+        try:
+            report = parse_report(datagram)
+        except PacketError:
+            return
+        self.stats.reports += 1
+        self.stats.reported_lost += report.lost
+        if report.advice is not None:
+            self._advice = report.advice._replace(copies=min(report.advice.copies, redundancy))
+            self._follow()
+
     def reset(self) -> None:
         """Another seat is a new stream: the encoder forgets what was; the numbers go on."""
         if self._encoder is not None:
             self._encoder.reset()
+        self._past.forget()
         self._sounding = False
         self._door = Ramp()
 
@@ -206,12 +234,41 @@ class Talker:
         self.stats.silent += 1
         return None
 
+    def _copies(self, packet: bytes, timestamp: int) -> tuple[bytes, ...]:
+        """What goes with this frame: nothing with the one that says silence, and nothing that has no room."""
+        if not self._advice.copies or len(packet) <= MAX_DTX_FRAME_BYTES:
+            return ()
+        copies = self._past.copies(self._seq, timestamp, self._advice.copies, self._advice.distance)
+        fits = sum(map(len, copies)) + len(packet) <= _MOST_FRAMES_BYTES
+        return copies if fits else ()
+
+    def _follow(self) -> None:
+        """Set the encoder as is advised, within what was chosen here."""
+        advice, voice, stats = self._advice, self._voice, self.stats
+        stats.fec_pct = max(voice.loss_pct, min(advice.expect_pct, _MOST_EXPECTED_PCT))
+        stats.copies = advice.copies
+        if self._encoder is None:
+            return
+        stats.bitrate_bps = voice.bitrate_bps
+        if advice.most_kbps:
+            stats.bitrate_bps = min(voice.bitrate_bps, max(_LEAST_BPS, 1000 * advice.most_kbps))
+        self._encoder.bitrate_bps = stats.bitrate_bps
+        self._encoder.fec, self._encoder.loss_pct = stats.fec_pct > 0, stats.fec_pct
+
     def _pack(self, packet: bytes, level: int, timestamp: int) -> bytes:
+        copies = self._copies(packet, timestamp)
         with _bad_audio("bad_packet"):
             datagram = pack_audio(
-                [packet], seq=self._seq & 0xFFFF, timestamp=timestamp & 0xFFFF_FFFF, level=level
+                [packet],
+                seq=self._seq & 0xFFFF,
+                timestamp=timestamp & 0xFFFF_FFFF,
+                level=level,
+                redundant=copies,
+                distance=self._advice.distance if copies else 1,
             )
+        self._past.add(self._seq, timestamp, packet)
         self._seq += 1
+        self.stats.copied += len(copies)
         self._sent_timestamp = timestamp
         self._sounding = False
         self.stats.sent += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from signaling.media.audience import Audience, AudienceCounts, MixedFrame, Outlet, Sender, Subscriber
+from signaling.media.audience import Audience, AudienceCounts, MixedFrame, Outlet, Sender, Subscriber, Takes
 from signaling.media.figures import Figures, no_figures
 from signaling.media.room import MediaRoom, PlainRoom
 from signaling.media.rooms import PlainRooms, Rooms
@@ -22,6 +22,7 @@ __all__ = [
     "Rooms",
     "Sender",
     "Subscriber",
+    "Takes",
     "Ticker",
     "TickerCounts",
     "gain_db",

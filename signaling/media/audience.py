@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from signaling.media.hearing import Hearing
+
 if TYPE_CHECKING:
     from spacecore._plane import Connection
 
-__all__ = ["FULL", "Audience", "AudienceCounts", "MixedFrame", "Outlet", "Sender", "Subscriber"]
+__all__ = ["FULL", "Audience", "AudienceCounts", "MixedFrame", "Outlet", "Sender", "Subscriber", "Takes"]
 
 FULL = -1
 """The audience of everyone who hears the full mix, as `spacecore.FULL`."""
@@ -22,6 +24,17 @@ class Sender(Protocol):
     def send_audio(self) -> Callable[[bytes], bool]: ...
 
 
+class Takes(NamedTuple):
+    """What somebody said that they take, in docs/protocol.md's words."""
+
+    bundle: int = 1
+    """The most frames in one datagram while they only listen, 1 to 3."""
+    redundancy: int = 0
+    """The most copies of frames before, in one datagram, 0 to 2."""
+    reports: bool = False
+    """Whether they want to hear how their audio arrives."""
+
+
 class Subscriber(Sender, Protocol):
     """Somebody inside a Space, as a room reaches them."""
 
@@ -30,8 +43,8 @@ class Subscriber(Sender, Protocol):
         """Their connection on the native plane; without one `send_audio` is used."""
 
     @property
-    def bundle(self) -> int:
-        """The most frames that they take in one datagram while they only listen, 1 to 3."""
+    def takes(self) -> Takes:
+        """What they take of what can be sent to them."""
 
 
 class MixedFrame(NamedTuple):
@@ -70,13 +83,15 @@ class Audience:
     so that a frame for 10,000 listeners asks nothing of each.
     """
 
-    __slots__ = ("_counts", "_listeners", "_seat_of", "_seated")
+    __slots__ = ("_counts", "_listeners", "_seat_of", "_seated", "_told", "hearing")
 
     def __init__(self, counts: AudienceCounts) -> None:
         self._counts = counts
         self._listeners: dict[str, Callable[[bytes], bool]] = {}
         self._seated: dict[int, tuple[str, Callable[[bytes], bool]]] = {}
         self._seat_of: dict[str, int] = {}
+        self._told: dict[str, Callable[[bytes], bool]] = {}
+        self.hearing = Hearing()
 
     def __len__(self) -> int:
         return len(self._listeners) + len(self._seated)
@@ -89,10 +104,13 @@ class Audience:
         """Who is sent something."""
         return frozenset(self._listeners) | frozenset(self._seat_of)
 
-    def enter(self, user: str, sender: Sender) -> None:
-        """`user` hears the full mix over `sender` from now on, and over no other one."""
+    def enter(self, user: str, subscriber: Subscriber) -> None:
+        """`user` hears the full mix over `subscriber` from now on, and over no other one."""
         self.leave(user)
-        self._listeners[user] = sender.send_audio
+        self._listeners[user] = subscriber.send_audio
+        self.hearing.enter(user, subscriber.takes.redundancy)
+        if subscriber.takes.reports:
+            self._told[user] = subscriber.send_audio
 
     def seat(self, user: str, seat: int | None) -> None:
         """`user`, who is inside, is in this seat from now on, or (None) among the listeners."""
@@ -107,6 +125,8 @@ class Audience:
     def leave(self, user: str) -> None:
         """`user` is sent nothing more. Leaving twice does nothing."""
         self._listeners.pop(user, None)
+        self._told.pop(user, None)
+        self.hearing.leave(user)
         seat = self._seat_of.pop(user, None)
         if seat is not None:
             del self._seated[seat]
@@ -116,6 +136,8 @@ class Audience:
         self._listeners.clear()
         self._seated.clear()
         self._seat_of.clear()
+        self._told.clear()
+        self.hearing.clear()
 
     def publish(self, frame: MixedFrame) -> None:
         """Send one frame to those it is for."""
@@ -130,7 +152,20 @@ class Audience:
         else:
             self._counts.refused += 1
 
+    def seat_of(self, user: str) -> int | None:
+        """The seat in which `user` is, None for a listener."""
+        return self._seat_of.get(user)
+
+    def tell(self, seat: int, datagram: bytes) -> None:
+        """A receiver report for the person in this seat, if they want it."""
+        user = self._seated.get(seat, ("", None))[0]
+        if user in self._told:
+            self._told[user](datagram)
+
     def _publish_full(self, datagram: bytes, excluded: frozenset[int]) -> None:
+        if self.hearing.is_needed:
+            self._publish_copies(datagram, excluded)
+            return
         sent = 0
         for send in self._listeners.values():
             sent += send(datagram)
@@ -142,3 +177,17 @@ class Audience:
                 refused += not taken
         self._counts.full_sent += sent
         self._counts.refused += refused
+
+    def _publish_copies(self, datagram: bytes, excluded: frozenset[int]) -> None:
+        """As `_publish_full`, where somebody gets copies of frames before."""
+        variants: dict[int, bytes] = {}
+        self.hearing.put(datagram)
+        for user, send in self._listeners.items():
+            taken = send(self.hearing.variant(user, datagram, variants))
+            self._counts.full_sent += taken
+            self._counts.refused += not taken
+        for seat, (user, send) in self._seated.items():
+            if seat not in excluded:
+                taken = send(self.hearing.variant(user, datagram, variants))
+                self._counts.full_sent += taken
+                self._counts.refused += not taken

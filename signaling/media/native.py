@@ -77,6 +77,9 @@ class NativeRoom(MediaRoom):
         """A datagram that came through aioquic; returns `queued` or `refused`."""
         return "queued" if self._native.put(seat, datagram, now_us) else "refused"
 
+    def report(self, user: str, datagram: bytes, now_us: int) -> None:
+        """Who is not on the plane is counted, and no more: what they hear is made for those who are."""
+
     # People
 
     @property
@@ -90,7 +93,10 @@ class NativeRoom(MediaRoom):
         connection = subscriber.connection
         if connection is not None and connection.is_open:
             self._connections[user] = connection
-            self._native.enter(connection, bundle=subscriber.bundle)
+            takes = subscriber.takes
+            self._native.enter(
+                connection, bundle=takes.bundle, redundancy=takes.redundancy, reports=takes.reports
+            )
         else:
             self._others.enter(user, subscriber)
             if self._others not in self._outlets:

@@ -22,6 +22,8 @@ class EngineTick(Protocol):
     def excluded(self) -> frozenset[int]: ...
     @property
     def applied(self) -> int: ...
+    @property
+    def reports(self) -> tuple[tuple[int, bytes], ...]: ...
 
 
 class Seats(Protocol):
@@ -37,6 +39,7 @@ class Engine(Seats, Protocol):
     """What is used of `spacecore.Space` by whoever ticks it too."""
 
     def put(self, seat: int, datagram: bytes, now_us: int) -> str: ...
+    def report(self, seat: int | None, datagram: bytes, now_us: int, *, vote: int = 0) -> int: ...
     def tick(self, now_us: int) -> EngineTick: ...
 
 
@@ -100,6 +103,10 @@ class MediaRoom(ABC):
     @abstractmethod
     def put(self, seat: int, datagram: bytes, now_us: int) -> str:
         """A datagram from the person in `seat`; returns a word for what became of it."""
+
+    @abstractmethod
+    def report(self, user: str, datagram: bytes, now_us: int) -> None:
+        """A receiver report of somebody inside, where it did not come over the native plane."""
 
     # People
 
@@ -215,9 +222,16 @@ class PlainRoom(MediaRoom):
         """A datagram from the person in `seat`; returns the engine's word for what became of it."""
         return self._engine.put(seat, datagram, now_us)
 
+    def report(self, user: str, datagram: bytes, now_us: int) -> None:
+        """As MediaRoom says."""
+        audience = self._audience
+        audience.hearing.report(self._engine, user, audience.seat_of(user), datagram, now_us)
+
     def tick(self, now_us: int) -> None:
         """20 ms of the room: mix, publish, and call whoever waits for a change that now has been applied."""
         tick = self._engine.tick(now_us)
         for audience, datagram in tick.packets:
             self._publish(audience, datagram, tick.excluded)
+        for seat, datagram in tick.reports:
+            self._audience.tell(seat, datagram)
         self._has_applied(tick.applied)

@@ -34,6 +34,7 @@ __all__ = [
     "AudioPacket",
     "Report",
     "datagram_kind",
+    "is_report",
     "pack_audio",
     "pack_audio_into",
     "pack_report",
@@ -46,4 +47,10 @@ SAMPLE_RATE_HZ: Final = 48_000
 FRAME_MS: Final = 20
 FRAME_SAMPLES: Final = 960
 MAX_FRAME_BYTES: Final = 1_275  # one Opus frame (RFC 6716, 3.4)
+_REPORT: Final = bytes([KIND_REPORT])
 MAX_DTX_FRAME_BYTES: Final = 2  # a frame of so few bytes says: silence from here
+
+
+def is_report(datagram: bytes) -> bool:
+    """Whether it says that it is a receiver report; whether it is a whole one is another matter."""
+    return datagram[1:2] == _REPORT

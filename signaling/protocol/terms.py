@@ -15,13 +15,16 @@ __all__ = [
     "DATAGRAM_BYTES",
     "DEFAULT_LIMITS",
     "MAX_BUNDLE",
+    "MAX_REDUNDANCY",
     "REACTIONS",
     "SERVER_CAPABILITIES",
+    "most_copies",
     "most_frames",
 ]
 
 DATAGRAM_BYTES: Final = 1_170  # fits a QUIC packet of 1,200 bytes with every header at its largest
 MAX_BUNDLE: Final = 3  # new frames in one datagram: two bits of flags, of which 0 is an error
+MAX_REDUNDANCY: Final = 2  # copies of frames in one datagram
 BUNDLE_DELAY_MS: Final = 40  # what the delay of the largest bundle comes to
 _FRAME_MS: Final = 20
 
@@ -79,3 +82,8 @@ def most_frames(capabilities: Mapping[str, int]) -> int:
     bundle = capabilities.get("bundle", ABSENT_CAPABILITIES["bundle"])
     delay_ms = capabilities.get("bundle_delay_ms", ABSENT_CAPABILITIES["bundle_delay_ms"])
     return max(1, min(bundle, 1 + delay_ms // _FRAME_MS, MAX_BUNDLE))
+
+
+def most_copies(capabilities: Mapping[str, int]) -> int:
+    """The most copies of frames in one datagram to the client which said this in `hello`: 0 to 2."""
+    return max(0, min(capabilities.get("redundancy", ABSENT_CAPABILITIES["redundancy"]), MAX_REDUNDANCY))

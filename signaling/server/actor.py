@@ -303,7 +303,7 @@ class SpaceActor:
         if refused is not None:
             return refused
         if arriving is not None and self.hall.session_of(user) not in (None, arriving):
-            self.hall.enter(user, arriving, Place(self, self.hall.room))
+            self.hall.enter(user, arriving, Place(self, self.hall.room, user=user))
         self._keep(outcome, arriving, user)
         return None
 
@@ -315,7 +315,7 @@ class SpaceActor:
             self.guests.note(effect, outcome.state)
             if isinstance(effect, Entered):
                 if arriving is not None:
-                    self.hall.enter(effect.user, arriving, Place(self, self.hall.room))
+                    self.hall.enter(effect.user, arriving, Place(self, self.hall.room, user=effect.user))
             else:
                 self.hall.carry(effect, step)
                 if isinstance(effect, Ended):

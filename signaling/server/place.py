@@ -24,3 +24,5 @@ class Place:
     room: MediaRoom
     seat: int | None = None
     muted: bool = False
+    user: str = ""
+    """Who hears there; nobody, where a service only oversees."""

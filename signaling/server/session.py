@@ -9,10 +9,11 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from signaling.config import LimitsConfig
+from signaling.media import Takes
 from signaling.protocol import TOKEN_EXPIRING_MS, CloseCode, ErrorCode, Framer, FramingError, ProtocolError
 from signaling.protocol.bounds import request_id_of
 from signaling.protocol.messages import Error, FromServer, Hello, Reply, Request, TokenExpiring
-from signaling.protocol.terms import most_frames
+from signaling.protocol.terms import most_copies, most_frames
 from signaling.protocol.wire import decode_request, encode
 from signaling.rules.rates import Bucket, Rate
 from signaling.server.aside import Aside, Asides
@@ -299,9 +300,10 @@ class Session:
         return self._peer.connection
 
     @property
-    def bundle(self) -> int:
-        """The most frames in one datagram that the client takes, also for the delay that this adds."""
-        return most_frames(self.capabilities)
+    def takes(self) -> Takes:
+        """What the client takes of what a room can send."""
+        said = self.capabilities
+        return Takes(most_frames(said), most_copies(said), said.get("reports", 0) > 0)
 
     def close(self, code: CloseCode, reason: str) -> None:
         """Close the connection; what was sent before goes out first, and nothing after."""

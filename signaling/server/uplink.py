@@ -68,6 +68,8 @@ class Uplink:
             counts.dropped_malformed += 1
         else:
             counts.reports += 1
+            if place is not None and place.user:
+                place.room.report(place.user, datagram, now_us)
 
     def _audio(self, place: Place | None, datagram: bytes, now_us: int) -> None:
         counts = self._counts

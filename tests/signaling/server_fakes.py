@@ -55,9 +55,13 @@ class FakeEngine:
         self.asked.append(("put", seat, datagram))
         return "ok"
 
+    def report(self, seat: int | None, datagram: bytes, now_us: int, *, vote: int = 0) -> int:
+        self.asked.append(("report", seat, datagram))
+        return vote
+
     def tick(self, now_us: int) -> Any:
         packets, self.packets = self.packets, ()
-        return SimpleNamespace(packets=packets, excluded=self.excluded, applied=self.serial)
+        return SimpleNamespace(packets=packets, excluded=self.excluded, applied=self.serial, reports=())
 
 
 class FakeRecords:

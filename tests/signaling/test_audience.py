@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signaling.media import Audience, AudienceCounts, MixedFrame, PlainRoom
+from signaling.media import Audience, AudienceCounts, MixedFrame, PlainRoom, Takes
 from signaling.media.audience import FULL
 from spacecore import FULL as ENGINE_FULL
 from tests.signaling.server_fakes import FakeEngine
@@ -17,11 +17,12 @@ SPACE = bytes(16)
 class Ear:
     def __init__(self, takes: bool = True) -> None:
         self.heard: list[bytes] = []
-        self.takes = takes
+        self.is_open = takes
+        self.takes = Takes()
 
     def send_audio(self, datagram: bytes) -> bool:
         self.heard.append(datagram)
-        return self.takes
+        return self.is_open
 
 
 def frame(audience: int, datagram: bytes = b"mix", excluded: frozenset[int] = frozenset()) -> MixedFrame:

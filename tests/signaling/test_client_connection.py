@@ -48,7 +48,7 @@ def test_hello_says_who_and_what() -> None:
         hello = stage.session.requests[0]
         assert isinstance(hello, Hello)
         assert (hello.id, hello.token, hello.name) == (1, "secret", "Ada")
-        assert hello.capabilities == {"bundle": 3, "bundle_delay_ms": 40, "redundancy": 2}
+        assert hello.capabilities == {"bundle": 3, "bundle_delay_ms": 40, "redundancy": 2, "reports": 1}
         assert hello.client.startswith("spacecore/")
         await client.close()
         await client.close()
@@ -73,7 +73,7 @@ def test_hello_says_what_bundles_are_taken(options: dict[str, int], most: int) -
         await stage.connect(**options)
         hello = stage.session.requests[0]
         assert isinstance(hello, Hello)
-        expected = {"bundle": 3, "bundle_delay_ms": 40, "redundancy": 2} | options
+        expected = {"bundle": 3, "bundle_delay_ms": 40, "redundancy": 2, "reports": 1} | options
         assert hello.capabilities == expected
         assert most_frames(hello.capabilities) == most
 

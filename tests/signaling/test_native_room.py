@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from signaling.media import AudienceCounts, MixedFrame
+from signaling.media import AudienceCounts, MixedFrame, Takes
 from signaling.media.audience import FULL
 from signaling.media.native import NativeRoom, NativeRooms
 from tests.signaling.server_fakes import FakeEngine
@@ -30,7 +30,7 @@ class Guest:
 
     def __init__(self, name: str, *, native: bool = True, bundle: int = 1) -> None:
         self.connection: Any = FakeConnection(name) if native else None
-        self.bundle = bundle
+        self.takes = Takes(bundle)
         self.heard: list[bytes] = []
 
     def send_audio(self, datagram: bytes) -> bool:
@@ -48,7 +48,7 @@ class FakeNative:
         self.takes = True
         self.stats = None
 
-    def enter(self, connection: Any, *, bundle: int = 1) -> None:
+    def enter(self, connection: Any, *, bundle: int, redundancy: int, reports: bool) -> None:
         self.told.append(("enter", repr(connection), bundle))
 
     def seat(self, connection: Any, seat: int | None, muted: bool = False) -> None:

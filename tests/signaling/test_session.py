@@ -324,7 +324,7 @@ def test_no_message_makes_the_server_raise(bodies: list[bytes], known: bool) -> 
 )
 def test_how_many_frames_a_datagram_may_carry(capabilities: dict[str, int], most: int) -> None:
     line = Line()
-    assert line.session.bundle == 1
+    assert line.session.takes.bundle == 1
     line.send(wire.Hello(1, "t", capabilities=capabilities))
-    assert line.session.bundle == most
+    assert line.session.takes.bundle == most
     assert line.session.connection is None, "the fake peer is on no plane"

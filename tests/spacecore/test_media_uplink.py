@@ -210,7 +210,7 @@ def test_the_expected_loss_is_that_of_the_worst_tenth_of_late() -> None:
 
 
 def test_who_reports_often_has_one_vote_like_everybody() -> None:
-    """A liar among forty moves the expected loss by a quarter of a hundred: the worst tenth are four people."""
+    """A liar among forty moves the expected loss by a quarter of all: the worst tenth are four."""
     world = World()
     _, room, _ = on_stage(world)
     people = [world.join() for _ in range(40)]
