@@ -113,13 +113,17 @@ cdef inline void _judge_copies(recovery_t* recovery, int64_t now_us) noexcept no
 
 cdef inline void recovery_note(recovery_t* recovery, uint32_t expected, uint32_t lost, uint32_t bursts, int64_t now_us) noexcept nogil:
     """What was counted since the last time, about a second of a stream. `bursts` 0: not known."""
+    cdef double loss_pct
     cdef double kept = 0.6 if recovery.expected >= RECOVERY_LEAST_FRAMES else 1.0
     recovery.expected = kept * recovery.expected + expected
     recovery.lost = kept * recovery.lost + min(lost, expected)
     recovery.bursts = kept * recovery.bursts + min(bursts, lost)
     if recovery.expected < RECOVERY_LEAST_FRAMES:
         return
-    recovery_judge(recovery, 100.0 * recovery.lost / recovery.expected, now_us)
+    loss_pct = 100.0 * recovery.lost / recovery.expected
+    if recovery.lost < 1.5 and recovery.step == 0:      # one frame is chance, also in a first second
+        loss_pct = 0.0
+    recovery_judge(recovery, loss_pct, now_us)
     _judge_copies(recovery, now_us)
 
 

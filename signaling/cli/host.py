@@ -15,7 +15,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from signaling.cli.connecting import ConnectionOptions, dial, place
-from signaling.cli.meters import Levels, framed, stage_table
+from signaling.cli.meters import Levels, framed, repair_words, stage_table
 from signaling.cli.partners import Partners
 from signaling.cli.running import Interrupted, run_loop, together
 from signaling.cli.screen import Screen, keys
@@ -153,6 +153,8 @@ class _Desk:
         space = self._space
         lines: list[RenderableType] = [stage_table(space, self._levels), Text()]
         lines.append(Text(f"{space.audience} listening", "dim"))
+        if repair := repair_words(space):
+            lines.append(Text(repair, "dim"))
         lines += [Text(f"✋ {person.name} asks to speak", "yellow") for person in space.queue[:5]]
         if space.queue and can_type:
             lines.append(Text(f"   a admits {space.queue[0].name}, d declines", "dim"))

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from signaling.cli.connecting import ConnectionOptions, dial, place
 from signaling.cli.failures import Failure, Misuse
-from signaling.cli.meters import Levels, framed, stage_table
+from signaling.cli.meters import Levels, framed, repair_words, stage_table
 from signaling.cli.running import Interrupted, run_loop, together
 from signaling.cli.screen import Screen
 from signaling.cli.sound.devices import sounddevice
@@ -186,12 +186,14 @@ class _Guest:
     def view(self) -> RenderableType:
         """The live view."""
         space = self._space
-        lines = Group(
+        lines: list[RenderableType] = [
             stage_table(space, self._levels),
             Text(),
             Text(f"{space.audience} listening, {space.waiting} asking to speak", "dim"),
-        )
-        return framed(lines, space, "Ctrl-C leaves")
+        ]
+        if repair := repair_words(space):
+            lines.append(Text(repair, "dim"))
+        return framed(Group(*lines), space, "Ctrl-C leaves")
 
     async def _metered(self, frames: AsyncIterator[Samples]) -> AsyncIterator[memoryview]:
         async for frame in frames:

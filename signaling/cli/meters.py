@@ -20,6 +20,7 @@ __all__ = [
     "Levels",
     "framed",
     "meter",
+    "repair_words",
     "role_word",
     "stage_table",
     "state_words",
@@ -136,6 +137,17 @@ class _Framed:
 def framed(content: RenderableType, space: Space, leave: str) -> RenderableType:
     """A live view in its frame: the title above, below how to leave as long as the Space is not over."""
     return _Framed(content, space.title, leave if space.over is None else "over")
+
+
+def repair_words(space: Space) -> str:
+    """What is done about the network's loss on my way up; nothing is said where nothing is done."""
+    talker = space.stats.talker
+    words = [f"repair for {talker.fec_pct} % loss"] if talker.fec_pct else []
+    if talker.copies:
+        words.append(f"{talker.copies} {'copy' if talker.copies == 1 else 'copies'} of each frame")
+    if words and talker.bitrate_bps:
+        words.append(f"{talker.bitrate_bps // 1000} kbit/s")
+    return "My voice goes out with " + ", ".join(words) + "." if words else ""
 
 
 def role_word(number: int) -> str:

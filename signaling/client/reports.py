@@ -23,7 +23,7 @@ _REFUSED = frozenset({"duplicate", "too_large", "bad_duration"})
 
 
 class Arrivals:
-    """Counts frames between two reports: received, lost by the gaps in seq, in how many runs, and the spread of arrivals.
+    """Counts frames between two reports: received, lost by the gaps in seq, and the spread of arrivals.
 
     Redundant copies do not count. A late frame makes good a loss, but never below zero for an interval. Of an
     interval the last 512 arrivals are kept: 10 s. A datagram arrives with its last new frame: those before it

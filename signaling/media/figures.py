@@ -21,6 +21,7 @@ OF_ENGINES: Final[Mapping[str, str]] = {
     "buffered": "buffered",
     "buffer_delay_us": "delay_us",
     "buffer_target_us": "target_us",
+    "reports_told": "told",
 }
 """Counters summed over all rooms, closed ones included → their names in spacecore.SpaceStats."""
 
@@ -47,6 +48,7 @@ _OF_MEDIA: Final[Mapping[str, str]] = {
     "media_closed_room": "uplink_closed_room",
     "media_acks_alone": "acks_alone",
     "media_acks_full": "acks_full",
+    "media_copied": "copied",
     "media_wakes": "wakes",
     "media_reads": "reads",
     "media_socket_errors": "socket_errors",
