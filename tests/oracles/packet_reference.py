@@ -137,8 +137,8 @@ def parse_report(data: bytes) -> Report:
     """Raises ValueError on anything that is no receiver report; what follows the known fields is ignored."""
     if len(data) < 14 or data[0] != 0 or data[1] != REPORT:
         raise ValueError("no receiver report")
-    counts: list[int] = list(struct.unpack_from(">6H", data, 2))
-    report = Report(*counts)
+    highest, received, lost, concealed, jitter_ms, delay_ms = struct.unpack_from(">6H", data, 2)
+    report = Report(highest, received, lost, concealed, jitter_ms, delay_ms)
     if len(data) >= 16:
         report = replace(report, bursts=int.from_bytes(data[14:16], "big"))
     if len(data) < 19:
