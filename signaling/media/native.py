@@ -7,9 +7,9 @@ from typing import Protocol
 
 from signaling.media.audience import Audience, AudienceCounts, Outlet, Subscriber
 from signaling.media.figures import Figures, Reports, of_native
-from signaling.media.room import MediaRoom, Seats
+from signaling.media.room import MediaRoom
 from signaling.media.rooms import Rooms
-from signaling.media.ticker import Ticker
+from signaling.media.ticker import TICK_US, Ticker
 from spacecore import Space
 from spacecore._media import Media, Room
 from spacecore._plane import Connection, Plane
@@ -45,6 +45,7 @@ class NativeRoom(MediaRoom):
     __slots__ = (
         "_busy",
         "_connections",
+        "_engine",
         "_native",
         "_others",
         "_reports",
@@ -53,9 +54,10 @@ class NativeRoom(MediaRoom):
     )
 
     def __init__(
-        self, space: bytes, engine: Seats, native: Room, counts: AudienceCounts, busy: set[bytes]
+        self, space: bytes, engine: Space, native: Room, counts: AudienceCounts, busy: set[bytes]
     ) -> None:
         super().__init__(space, engine)
+        self._engine = engine
         self._busy = busy
         self._native = native
         self._connections: dict[str, Connection] = {}
@@ -138,6 +140,11 @@ class NativeRoom(MediaRoom):
         if not self._takes_frames:
             self._takes_frames = True
             self._native.subscribe(FRAMES_KEPT)
+
+    @property
+    def ticked_us(self) -> int:
+        """As MediaRoom says."""
+        return self._engine.stats.ticks * TICK_US
 
     def when_applied(self, serial: int, call: Callable[[], None]) -> None:
         """As MediaRoom says."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from signaling.media.audience import Audience, AudienceCounts, MixedFrame, Outlet, Subscriber
+from signaling.media.ticker import TICK_US
 from signaling.media.volume import SILENT_PCT, gain_db
 
 __all__ = ["Engine", "EngineTick", "MediaRoom", "PlainRoom", "Seats"]
@@ -143,6 +144,11 @@ class MediaRoom(ABC):
 
     # Time
 
+    @property
+    @abstractmethod
+    def ticked_us(self) -> int:
+        """The time of all ticks so far. A room that stands still falls behind the clock."""
+
     def when_applied(self, serial: int, call: Callable[[], None]) -> None:
         """Call once the change `serial` is in effect: at once, or after a tick. Serials must not decrease.
 
@@ -189,11 +195,12 @@ class PlainRoom(MediaRoom):
     counts the time to the next keep-alive. Without anybody audible it costs a few microseconds.
     """
 
-    __slots__ = ("_audience", "_engine")
+    __slots__ = ("_audience", "_engine", "_ticks")
 
     def __init__(self, space: bytes, engine: Engine, counts: AudienceCounts | None = None) -> None:
         super().__init__(space, engine)
         self._engine = engine
+        self._ticks = 0
         self._audience = Audience(counts or AudienceCounts())
         self.subscribe(self._audience)
 
@@ -218,6 +225,11 @@ class PlainRoom(MediaRoom):
         """As MediaRoom says."""
         self._audience.clear()
 
+    @property
+    def ticked_us(self) -> int:
+        """As MediaRoom says."""
+        return self._ticks * TICK_US
+
     def put(self, seat: int, datagram: bytes, now_us: int) -> str:
         """A datagram from the person in `seat`; returns the engine's word for what became of it."""
         return self._engine.put(seat, datagram, now_us)
@@ -230,6 +242,7 @@ class PlainRoom(MediaRoom):
     def tick(self, now_us: int) -> None:
         """20 ms of the room: mix, publish, and call whoever waits for a change that now has been applied."""
         tick = self._engine.tick(now_us)
+        self._ticks += 1
         for audience, datagram in tick.packets:
             self._publish(audience, datagram, tick.excluded)
         for seat, datagram in tick.reports:

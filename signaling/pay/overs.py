@@ -22,6 +22,7 @@ REASONS: Final[Mapping[str, RefundReason]] = MappingProxyType(
     {
         "host_cancelled": RefundReason.HOST_CANCELLED,
         "not_started": RefundReason.HOST_ABSENT,
+        "host_absent": RefundReason.HOST_ABSENT,
         "service_ended": RefundReason.PLATFORM_ENDED,
         "host_ended": RefundReason.BROKE_OFF,
         "host_left": RefundReason.BROKE_OFF,

@@ -111,8 +111,7 @@ async def refund_space(office: Office, space: bytes, reason: RefundReason) -> in
             owed: list[bytes] = []
             for ticket in part:
                 sale = await work.sale(ticket)
-                delivered_us = delivered.delivered_us.get(ticket, 0)
-                due = due_minor(sale, reason, delivered.on_air_us, delivered_us)
+                due = due_minor(sale, reason, delivered.on_air_us, delivered.to(ticket))
                 if due:
                     owed.append(await owe(office, work, sale, due, reason))
             return owed

@@ -1,9 +1,8 @@
 """The one module that names private state of aioquic: what is used, why, and which versions were tested.
 
 `tests/signaling/test_quic_contract.py` holds every name and every behaviour used here. After an upgrade of
-aioquic read the diff of `quic/connection.py`, run that test, and only then add it to `versions`.
-
-Beside each use stands what it is for.
+aioquic read the diff of `quic/connection.py`, run that test, and only then add it to `versions`. Beside each
+use stands what it is for.
 """
 
 from __future__ import annotations
@@ -42,6 +41,7 @@ __all__ = [
     "heard_nothing",
     "largest_payload_bytes",
     "limit_streams",
+    "packets_in_flight",
     "peer_certificate_der",
     "pending_datagrams",
     "smoothed_rtt_s",
@@ -328,9 +328,7 @@ def pending_datagrams(quic: QuicConnection) -> deque[bytes]:
 def backlog_bytes(quic: QuicConnection, stream_id: int) -> int:
     """Bytes written to a stream that the peer has not acknowledged, sent or not; 0 if it does not exist."""
     stream = quic._streams.get(stream_id)
-    if stream is None:
-        return 0
-    return stream.sender._buffer_stop - stream.sender._buffer_start
+    return 0 if stream is None else stream.sender._buffer_stop - stream.sender._buffer_start
 
 
 def streams(quic: QuicConnection) -> Mapping[int, QuicStream]:
@@ -353,10 +351,7 @@ def has_work(quic: QuicConnection) -> bool:
 
 
 def fragments(quic: QuicConnection) -> int:
-    """Pieces of one stream that wait for what belongs before them, of the stream with the most.
-
-    aioquic goes through them one by one for each frame: with 12,000 a packet cost 58 ms.
-    """
+    """Pieces that wait for earlier ones, of the stream with the most; with 12,000 a packet cost 58 ms."""
     return max((len(stream.receiver._ranges) for stream in quic._streams.values()), default=0)
 
 
@@ -398,3 +393,8 @@ def peer_certificate_der(quic: QuicConnection) -> bytes | None:
 def smoothed_rtt_s(quic: QuicConnection) -> float:
     """Smoothed round-trip time in seconds (RFC 9002 section 5.3), 0 before the first sample."""
     return quic._loss._rtt_smoothed
+
+
+def packets_in_flight(quic: QuicConnection) -> int:
+    """Packets that are neither acknowledged nor lost."""
+    return sum(space.ack_eliciting_in_flight for space in quic._loss.spaces)

@@ -142,6 +142,11 @@ class LinkHandle:
         return self._link.connection
 
     @property
+    def packets_in_flight(self) -> int:
+        """Packets that aioquic sent and that are neither acknowledged nor lost; native ones do not count."""
+        return self._link.packets_in_flight
+
+    @property
     def rtt_s(self) -> float:
         """Smoothed round-trip time, 0 before the first sample."""
         return self._link.rtt_s

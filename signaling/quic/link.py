@@ -294,6 +294,11 @@ class Link:
         return len(self._audio)
 
     @property
+    def packets_in_flight(self) -> int:
+        """Packets that aioquic sent and that are neither acknowledged nor lost; native ones do not count."""
+        return bridge.packets_in_flight(self._quic)
+
+    @property
     def rtt_s(self) -> float:
         """Smoothed round-trip time, 0 before the first sample."""
         return bridge.smoothed_rtt_s(self._quic)

@@ -8,6 +8,7 @@ from signaling.rules.continuity import host_goes, regain_host
 from signaling.rules.graph import NOBODY_KNOWN, Graph
 from signaling.rules.limits import SpaceLimits
 from signaling.rules.links import redeem_into
+from signaling.rules.money import Price
 from signaling.rules.permissions import Refused, may, no_such_space
 from signaling.rules.roles import Action, Role, Standing
 from signaling.rules.settings import Settings, checked
@@ -24,6 +25,7 @@ def open_space(
     *,
     limits: SpaceLimits | None = None,
     present: bool = True,
+    price: Price | None = None,
 ) -> Outcome | Refused:
     """Open a Space with `host` on stage, not muted. `space` is the 16 bytes of its id.
 
@@ -42,7 +44,7 @@ def open_space(
         if isinstance(checked_or, Refused):
             return checked_or
     name = str(name_or)
-    change = Change(SpaceState(space, settings_or, host, name, now_us, host, host, limits))
+    change = Change(SpaceState(space, settings_or, host, name, now_us, host, host, limits, price=price))
     change.add(fx.Opened(space, settings_or, host, name))
     if present:
         change.enter(host, name)

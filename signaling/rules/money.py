@@ -17,6 +17,7 @@ __all__ = [
     "AMOUNT_DIGITS",
     "WHOLE_BP",
     "Currency",
+    "Price",
     "Split",
     "SplitPart",
     "Tier",
@@ -52,6 +53,13 @@ class Currency:
     def unit_minor(self) -> int:
         """One whole unit in minor units: 100 for USD, 1 for JPY, 1000 for KWD."""
         return int(10**self.exponent)
+
+
+class Price(NamedTuple):
+    """What a ticket costs: minor units of the currency with this code."""
+
+    amount_minor: int
+    currency: str
 
 
 def currency(code: str) -> Currency:

@@ -24,6 +24,7 @@ from typing import Final, TypeAlias
 
 from signaling.rules.graph import NOBODY_KNOWN, Graph
 from signaling.rules.limits import SpaceLimits
+from signaling.rules.money import Price
 from signaling.rules.permissions import ALLOWED, Allowed, Refused, may, no_such_space
 from signaling.rules.roles import Action, Standing, State, Target
 from signaling.rules.settings import Settings, checked
@@ -43,7 +44,7 @@ class PlanLimits:
 
     `per_host` plans a host at one time; each from `ahead_us` to `ahead_most_us` ahead. The host is told
     `notice_us` before and may start `early_us` before; a plan that is not started `late_us` after its time
-    is cancelled.
+    is cancelled, one that sells tickets after `no_show_us`.
     """
 
     per_host: int = 10
@@ -52,6 +53,11 @@ class PlanLimits:
     notice_us: int = 30 * _MINUTE_US
     early_us: int = 15 * _MINUTE_US
     late_us: int = _HOUR_US
+    no_show_us: int = 15 * _MINUTE_US
+
+    def until_us(self, plan: Plan) -> int:
+        """When a plan is cancelled that was not started."""
+        return plan.starts_us + (self.late_us if plan.price is None else self.no_show_us)
 
 
 LIMITS: Final = PlanLimits()
@@ -61,8 +67,9 @@ LIMITS: Final = PlanLimits()
 class Plan:
     """A scheduled Space at one moment. **Immutable: a verb makes a new plan.**
 
-    `starts_us` since the epoch. `told_us`: when the host was told that it begins soon, None until then. To
-    the table of permissions it is a Space in which nobody is but its host.
+    `starts_us` since the epoch. `told_us`: when the host was told that it begins soon, None until then.
+    `price`: of its tickets, None where it sells none. To the table of permissions it is a Space in which
+    nobody is but its host.
     """
 
     space: bytes
@@ -72,6 +79,7 @@ class Plan:
     starts_us: int
     state: State = State.SCHEDULED
     told_us: int | None = None
+    price: Price | None = None
 
     def standing(self, user: str) -> Standing:
         """The host, or outside."""
@@ -293,7 +301,7 @@ def due_us(plan: Plan, limits: PlanLimits = LIMITS) -> int | None:
         return None
     if plan.told_us is None:
         return plan.starts_us - limits.notice_us
-    return plan.starts_us + limits.late_us
+    return limits.until_us(plan)
 
 
 def on_time(plan: Plan, now_us: int, limits: PlanLimits = LIMITS) -> PlanOutcome:
@@ -318,16 +326,15 @@ def _refused(
         return no_such_space(plan.space)
     allowed: Allowed | Refused = may(actor, action, plan)
     if allowed == ALLOWED and _lapsed(plan, now_us, limits):
-        late = _span(now_us - plan.starts_us)
+        late, most = _span(now_us - plan.starts_us), _span(limits.until_us(plan) - plan.starts_us)
         return Refused(
-            "not_planned",
-            f"It was to start {late} ago and {_span(limits.late_us)} is the limit; schedule another.",
+            "not_planned", f"It was to start {late} ago and {most} is the limit; schedule another."
         )
     return None if isinstance(allowed, Allowed) else allowed
 
 
 def _lapsed(plan: Plan, now_us: int, limits: PlanLimits) -> bool:
-    return now_us >= plan.starts_us + limits.late_us
+    return now_us >= limits.until_us(plan)
 
 
 def _wrong_time(starts_us: int, now_us: int, limits: PlanLimits) -> Refused | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from signaling.rules.limits import SpaceLimits
+from signaling.rules.money import Price
 from signaling.rules.parts import Absence, Invitation, OnStage, Person, Pin, SpeakLink, Waiting
 from signaling.rules.roles import Role, Standing, State, Target
 from signaling.rules.roster import Roster
@@ -26,7 +27,8 @@ class SpaceState:
     stage. `co_hosts` are in the order of becoming it.
 
     `founder` opened the Space. `rightful_host` is who hosts unless a co-host stands in while they are away:
-    the founder until they hand over. They are the host again as soon as they return.
+    the founder until they hand over. They are the host again as soon as they return. `price` is that of a
+    ticket; None: it needs none.
     """
 
     space: bytes
@@ -55,6 +57,7 @@ class SpaceState:
     resting_seats: frozenset[int] = frozenset()
     ended_us: int | None = None
     ended_reason: str = ""
+    price: Price | None = None
 
     @property
     def title(self) -> str:

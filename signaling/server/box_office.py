@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from signaling.config import ServerConfig
 from signaling.pay.charging import Bought
@@ -62,6 +62,8 @@ class BoxOffice:
         self._due = DueWork(around, self._on_time)
         self.news = SaleNews(store, presence, around, limits, self._due)
         """Told who comes and goes."""
+        self.on_sale: Callable[[bytes], None] = lambda space: None
+        """Told of each Space that is put on sale. It must not wait."""
         self.till = Till(
             store,
             provider,
@@ -119,7 +121,10 @@ class BoxOffice:
         if refused is not None:
             return refused
         seen = await self._selling.sell(me.user, request)
-        return seen if isinstance(seen, Refused) else await self._books.sale_terms(request.id, seen, me.user)
+        if isinstance(seen, Refused):
+            return seen
+        self.on_sale(request.space)
+        return await self._books.sale_terms(request.id, seen, me.user)
 
     async def _refund(self, session: Session, me: Member, request: wire.Refund) -> Answer:
         refused = self._rated(RateKind.SELL, me)

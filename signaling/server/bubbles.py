@@ -7,6 +7,7 @@ from heapq import nsmallest
 
 from signaling.protocol.messages import Bubble, Person
 from signaling.rules import SpaceState, State
+from signaling.server.rows import price_row
 
 __all__ = ["KNOWN_MAX", "bubble_of", "rank"]
 
@@ -51,6 +52,7 @@ def bubble_of(
         len(on_stage),
         state.people_count,
         state.settings.kind,
+        price_row(state.price),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from signaling.quic.events import Cause, Closed
 from signaling.quic.handle import LinkHandle
+from signaling.rules.delivery import Frames
 from signaling.server.counts import Counts
 from signaling.server.session import Session
 
@@ -55,6 +56,23 @@ class Connection:
     def connection(self) -> PlaneConnection | None:
         """The link's connection on the native plane."""
         return self._handle.connection
+
+    @property
+    def frames(self) -> Frames | None:
+        """What became of the sound that was sent down, counted by the native plane.
+
+        aioquic knows what is on its way, and not what was lost of what was acknowledged around it.
+        """
+        native, stats = self._handle.connection, self._handle.stats
+        if native is None:
+            dropped = stats.audio_dropped + stats.audio_oversized
+            in_flight = min(stats.audio_out, self._handle.packets_in_flight)
+            return Frames(stats.audio_out + dropped, stats.audio_out - in_flight, dropped)
+        if not native.is_open:
+            return None
+        counts = native.stats
+        dropped = counts.window_dropped + counts.too_large
+        return Frames(counts.datagrams_out + dropped, counts.acked, counts.lost + dropped)
 
     @property
     def handle(self) -> LinkHandle:

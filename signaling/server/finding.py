@@ -15,7 +15,7 @@ from signaling.server.answers import Answer, Handler
 from signaling.server.directory import Directory
 from signaling.server.places import Places
 from signaling.server.relations import Relations
-from signaling.server.rows import live_row, settings_row, stage_rows
+from signaling.server.rows import live_row, price_row, settings_row, stage_rows
 from signaling.server.session import Member, Session
 from signaling.server.surroundings import Surroundings
 from signaling.store import Store, StoredSpace, plans, spaces
@@ -122,6 +122,7 @@ def _live(request_id: int, actor: SpaceActor) -> wire.Peeked:
         state.host_name,
         stage_rows(state),
         state.people_count,
+        price=price_row(state.price),
     )
 
 
@@ -144,4 +145,5 @@ def _stored(request_id: int, stored: StoredSpace, reminded: bool) -> wire.Peeked
         stored.host_name,
         starts_ms=(stored.starts_us or 0) // _MS_US,
         reminded=reminded,
+        price=price_row(stored.price),
     )

@@ -9,6 +9,7 @@ from signaling.config import LimitsConfig
 from signaling.protocol import CloseCode
 from signaling.protocol import messages as wire
 from signaling.rules import Audited, Changes, Outcome, Refused, Settings, SpaceLimits
+from signaling.rules.money import Price
 from signaling.rules.settings import changed
 from signaling.server.actor import SpaceActor
 from signaling.server.answers import Answer, Handler
@@ -56,13 +57,20 @@ class Openings:
         return changed(asked, changes, self.limits.title_chars, self.limits.topics)
 
     async def open(
-        self, session: Session | None, member: Member, settings: Settings, space: bytes = b"", by: str = ""
+        self,
+        session: Session | None,
+        member: Member,
+        settings: Settings,
+        space: bytes = b"",
+        *,
+        by: str = "",
+        price: Price | None = None,
     ) -> SpaceActor | Refused:
         """Make a Space live, with its host inside over `session`; answer them without a pause after that.
 
-        `space` is the id of one that was scheduled; else it gets a new one. Without a session the service
-        `by` creates it for a host who is still to come. Refused: already_in_space, already_hosting,
-        too_many_spaces, busy, and what the rules refuse.
+        `space` is the id of one that was scheduled, `price` that of its tickets; else it gets a new one.
+        Without a session the service `by` creates it for a host who is still to come. Refused:
+        already_in_space, already_hosting, too_many_spaces, busy, and what the rules refuse.
         """
         if session is not None and session.place is not None:
             return Refused("already_in_space", "you are in a Space, one is the limit; leave it first")
@@ -72,7 +80,7 @@ class Openings:
         actor = None
         try:
             space = space or self._around.random_bytes(_SPACE_ID_BYTES)
-            made = await self._made(session, member, settings, space, by)
+            made = await self._made(session, member, settings, space, by=by, price=price)
             if isinstance(made, Refused):
                 return made
             actor = made
@@ -97,7 +105,14 @@ class Openings:
         return actor if isinstance(actor, Refused) else actor.snapshot(request.id, member.user)
 
     async def _made(
-        self, session: Session | None, member: Member, settings: Settings, space: bytes, by: str
+        self,
+        session: Session | None,
+        member: Member,
+        settings: Settings,
+        space: bytes,
+        *,
+        by: str,
+        price: Price | None,
     ) -> SpaceActor | Refused:
         outcome = rules.open_space(
             space,
@@ -107,6 +122,7 @@ class Openings:
             self._around.clock_us(),
             limits=self.limits,
             present=session is not None,
+            price=price,
         )
         if isinstance(outcome, Refused):
             return outcome

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 
 from signaling.config import ServerConfig
 from signaling.pay import Provider
+from signaling.rules.sale import Sale
 from signaling.server.admission import Admission
 from signaling.server.announcer import Announcer
 from signaling.server.answers import Attendant, Part
 from signaling.server.box_office import BoxOffice
+from signaling.server.delivery import Delivery
 from signaling.server.directory import Directory
 from signaling.server.evictions import Evictions
 from signaling.server.finding import Finding
@@ -76,7 +78,13 @@ class Parts:
         self.lists = around.lists
         self.box_office = BoxOffice(config, store, provider, directory, relations, self.presence, around)
         self.admission = Admission(directory, around, self.box_office.till.remove_holder)
-        self.box_office.news.on_ticket = self.admission.ticket_changed
+        till = self.box_office.till
+        self.delivery = Delivery(store, around, config.sale_limits, till.space_over)
+        self.planning.on_started = self.delivery.follow
+        self.planning.on_cancelled = self.delivery.over
+        self.box_office.on_sale = self.planning.put_on_sale
+        self.box_office.news.on_ticket = self._ticket_changed
+        around.observers.append(self.delivery)
         around.observers.append(self.admission)
         around.observers.append(directory)
         around.observers.append(self.following)
@@ -101,10 +109,15 @@ class Parts:
         """Whom to tell who comes and goes, in this order."""
         return (self.presence, self.notices, self.timeline, self.box_office.news)
 
+    def _ticket_changed(self, sale: Sale) -> None:
+        self.admission.ticket_changed(sale)
+        self.delivery.ticket_changed(sale)
+
     def gauges(self) -> Mapping[str, int]:
         """How many there are now."""
         return {
             "now_known_people": len(self.presence),
             "now_timelines": len(self.timeline),
             "now_planned": len(self.planning),
+            "now_delivering": len(self.delivery),
         }

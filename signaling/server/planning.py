@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from signaling import rules
 from signaling.protocol import messages as wire
 from signaling.protocol.wire import fit_rows
-from signaling.rules import QueueOrder, Refused, Settings, SpeakPolicy, State
+from signaling.rules import Refused, State
 from signaling.rules import plans as plan_rules
 from signaling.rules.graph import KnownGraph
 from signaling.rules.plans import Plan, PlanAdded, PlanCancelled, PlanEffect, PlanMoved, PlanOutcome
 from signaling.rules.rates import RateKind
 from signaling.rules.sale_limits import SaleLimits
 from signaling.server import happenings
+from signaling.server.actor import SpaceActor
 from signaling.server.admission import may_move
 from signaling.server.announcer import Announcement, Announcer
 from signaling.server.answers import Answer, Handler
@@ -23,14 +25,15 @@ from signaling.server.following import account_named, nobody
 from signaling.server.happenings import What
 from signaling.server.notices import Notices
 from signaling.server.opening import Openings
+from signaling.server.plan_rows import plan_of, plan_row
 from signaling.server.relations import Relations
 from signaling.server.session import Member, Session
 from signaling.server.surroundings import Surroundings
-from signaling.store import Store, StoredSpace, StoreError, accounts, plans, spaces
+from signaling.store import Store, StoreError, accounts, plans, spaces
 from signaling.store.pages import pack_cursor
 from signaling.store.record_plans import record_plan
 
-__all__ = ["Planning", "plan_of"]
+__all__ = ["Planning"]
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +74,12 @@ class Planning:
         self._around = around
         self._most = most
         self._sale_limits = sale_limits
+        self._limits = replace(plan_rules.LIMITS, no_show_us=sale_limits.no_show_us)
         self._planned: set[bytes] = set()
+        self.on_cancelled: Callable[[bytes], None] = lambda space: None
+        """Told of each Space that sells tickets and is off, once that is so. It must not wait."""
+        self.on_started: Callable[[SpaceActor], None] = lambda actor: None
+        """Told of each that has become live. It must not wait."""
         notices.on_host = self._host_came
 
     def __len__(self) -> int:
@@ -137,7 +145,7 @@ class Planning:
                 return outcome
             announcement = await self._write(connection, outcome, now_us)
         self._kept(outcome, announcement)
-        return wire.Planned(request.id, _row(outcome.plan))
+        return wire.Planned(request.id, plan_row(outcome.plan))
 
     async def _reschedule(self, session: Session, me: Member, request: wire.Reschedule) -> Answer:
         starts_us = request.starts_ms * _MS_US
@@ -145,16 +153,18 @@ class Planning:
             me,
             request.space,
             RateKind.PLAN,
-            lambda plan, graph, now_us: plan_rules.reschedule(plan, me.user, starts_us, now_us, graph),
+            lambda plan, graph, now_us: plan_rules.reschedule(
+                plan, me.user, starts_us, now_us, graph, limits=self._limits
+            ),
         )
-        return done if isinstance(done, Refused) else wire.Planned(request.id, _row(done.plan))
+        return done if isinstance(done, Refused) else wire.Planned(request.id, plan_row(done.plan))
 
     async def _cancel(self, session: Session, me: Member, request: wire.Cancel) -> Answer:
         done = await self._act(
             me,
             request.space,
             RateKind.PLAN,
-            lambda plan, graph, now_us: plan_rules.cancel(plan, me.user, now_us, graph),
+            lambda plan, graph, now_us: plan_rules.cancel(plan, me.user, now_us, graph, limits=self._limits),
         )
         return done if isinstance(done, Refused) else wire.Ok(request.id)
 
@@ -163,7 +173,9 @@ class Planning:
             me,
             request.space,
             RateKind.REMIND,
-            lambda plan, graph, now_us: plan_rules.remind(plan, me.user, request.on, now_us, graph),
+            lambda plan, graph, now_us: plan_rules.remind(
+                plan, me.user, request.on, now_us, graph, limits=self._limits
+            ),
         )
         return done if isinstance(done, Refused) else wire.Ok(request.id)
 
@@ -175,12 +187,13 @@ class Planning:
         refused = await self._openings.hosting.refused(me.user, plan.settings.kind)
         if refused is not None:
             return refused
-        outcome = plan_rules.start(plan, me.user, self._around.wall_us(), graph)
+        outcome = plan_rules.start(plan, me.user, self._around.wall_us(), graph, limits=self._limits)
         if isinstance(outcome, Refused):
             return outcome
-        actor = await self._openings.open(session, me, outcome.plan.settings, plan.space)
+        actor = await self._openings.open(session, me, plan.settings, plan.space, price=plan.price)
         if isinstance(actor, Refused):
             return actor
+        self.on_started(actor)
         self._kept(outcome)
         return actor.snapshot(request.id, me.user)
 
@@ -208,7 +221,7 @@ class Planning:
         others = {listed.plan.host for listed in found} - {me.user}
         hidden = await self._relations.strangers_among(me.user, others)
         seen = [listed for listed in found if listed.plan.host not in hidden]
-        rows = fit_rows([_row(plan_of(each.plan), each.reminded, each.reminders) for each in seen])
+        rows = fit_rows([plan_row(plan_of(each.plan), each.reminded, each.reminders) for each in seen])
         if len(rows) < len(seen):
             last = seen[len(rows) - 1].plan
             more = pack_cursor(last.starts_us or 0, last.space)
@@ -267,12 +280,14 @@ class Planning:
             announcement.told()
         self._wait_for(outcome.plan)
         self._notices.tell(outcome.effects)
+        if outcome.plan.state is State.CANCELLED and outcome.plan.price is not None:
+            self.on_cancelled(outcome.plan.space)
 
     # Time
 
     def _wait_for(self, plan: Plan) -> None:
         key = ("plan", plan.space)
-        due_us = plan_rules.due_us(plan)
+        due_us = plan_rules.due_us(plan, self._limits)
         if due_us is None:
             self._planned.discard(plan.space)
             self._notices.forget(plan)
@@ -280,7 +295,7 @@ class Planning:
             return
         self._planned.add(plan.space)
         if plan.told_us is None and self._notices.must_wait(plan):
-            due_us = max(due_us, plan.starts_us + plan_rules.LIMITS.late_us)
+            due_us = max(due_us, self._limits.until_us(plan))
         pause_us = min(max(0, due_us - self._around.wall_us()), _LOOK_AGAIN_US)
         self._set_alarm(plan.space, pause_us)
 
@@ -300,8 +315,8 @@ class Planning:
                     return
                 plan = plan_of(listed.plan)
                 outcome = PlanOutcome(plan)
-                if not self._notices.must_wait(plan) or now_us >= plan.starts_us + plan_rules.LIMITS.late_us:
-                    outcome = plan_rules.on_time(plan, now_us)
+                if not self._notices.must_wait(plan) or now_us >= self._limits.until_us(plan):
+                    outcome = plan_rules.on_time(plan, now_us, self._limits)
                 announcement = await self._write(connection, outcome, now_us)
         except Exception:
             self._around.counts.store_failures += 1
@@ -309,6 +324,10 @@ class Planning:
             self._set_alarm(space, _RETRY_US)
             return
         self._kept(outcome, announcement)
+
+    def put_on_sale(self, space: bytes) -> None:
+        """Tickets are sold for it, or at other terms: it waits less long for its host."""
+        self._set_alarm(space, 0)
 
     def _host_came(self, coming: Sequence[bytes]) -> None:
         """Their host is here, and was not when they were to be told that these begin soon."""
@@ -345,37 +364,3 @@ def _told(effects: Iterable[PlanEffect]) -> list[What]:
             case _:
                 pass
     return told
-
-
-def plan_of(stored: StoredSpace) -> Plan:
-    """A row of the store as the rules take it."""
-    return Plan(
-        stored.space,
-        Settings(
-            stored.title,
-            stored.topics,
-            SpeakPolicy(stored.who_may_speak),
-            QueueOrder(stored.queue_order),
-            stored.locked,
-            stored.kind,
-        ),
-        stored.host,
-        stored.host_name,
-        stored.starts_us or 0,
-        State(stored.state),
-        stored.notice_us,
-    )
-
-
-def _row(plan: Plan, reminded: bool = False, reminders: int = 0) -> wire.PlannedSpace:
-    return wire.PlannedSpace(
-        plan.space,
-        plan.settings.title,
-        plan.host,
-        plan.host_name,
-        plan.starts_us // _MS_US,
-        list(plan.settings.topics),
-        plan.settings.kind,
-        reminded,
-        reminders,
-    )

@@ -14,11 +14,13 @@ from signaling.protocol.messages import (
     Person,
     PinRow,
     PostRow,
+    PriceRow,
     SpaceSettings,
     StageSeat,
 )
 from signaling.protocol.wire import QUEUE_ROWS_BYTES, fit_rows
 from signaling.rules import Note, Pin, Post, Role, Settings, SpaceState
+from signaling.rules.money import Price, currency
 
 __all__ = [
     "joined",
@@ -27,6 +29,7 @@ __all__ = [
     "people_page",
     "pin_rows",
     "post_row",
+    "price_row",
     "queue_rows",
     "settings_row",
     "stage_rows",
@@ -63,7 +66,15 @@ def live_row(state: SpaceState) -> LiveSpace:
         list(state.settings.topics),
         len(state.on_stage),
         state.settings.kind,
+        price_row(state.price),
     )
+
+
+def price_row(price: Price | None) -> PriceRow | None:
+    """What a ticket costs, if one is needed."""
+    if price is None:
+        return None
+    return PriceRow(price.amount_minor, price.currency, currency(price.currency).exponent)
 
 
 def queue_rows(state: SpaceState, beside: Sequence[Struct] = ()) -> list[Person]:
@@ -119,6 +130,7 @@ def joined(state: SpaceState, request_id: int, user: str, serial: int) -> Joined
         pins,
         state.limits.resume_us // _MS_US,
         user in state.invites,
+        price_row(state.price),
     )
 
 

@@ -121,7 +121,7 @@ class SaleBooks:
             delivered = await deliveries.of_space(connection, space)
         sums = statement(sold, paid)
         on_air_us = 0 if delivered is None else delivered.on_air_us
-        heard_us = 0 if delivered is None else sum(delivered.delivered_us.get(each.sale, 0) for each in sold)
+        heard_us = 0 if delivered is None else sum(delivered.to(each.sale) for each in sold)
         closed_us = stored.ended_us
         return wire.Statement(
             request_id,

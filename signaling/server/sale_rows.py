@@ -48,7 +48,7 @@ async def ticket_rows(
     names: Mapping[str, str] = {}
     async with store.transaction() as connection:
         titles = await spaces.titles(connection, {sale.space for sale in found})
-        delivered_us = await deliveries.of_sales(connection, [sale.sale for sale in found])
+        heard = await deliveries.of_sales(connection, [sale.sale for sale in found])
         if with_holders:
             names = await accounts.names(connection, {sale.buyer for sale in found})
     return [
@@ -62,10 +62,11 @@ async def ticket_rows(
             sale.currency,
             (sale.sold_us or 0) // _MS_US,
             sale.promised_us // _MS_US,
-            delivered_us.get(sale.sale, 0) // _MS_US,
+            heard[sale.sale].delivered_us // _MS_US,
             limits.currency.exponent,
             sale.buyer if with_holders else "",
             names.get(sale.buyer, "") if with_holders else "",
+            heard[sale.sale].on_air_us // _MS_US,
         )
         for sale in found
     ]

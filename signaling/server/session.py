@@ -15,6 +15,7 @@ from signaling.protocol.bounds import request_id_of
 from signaling.protocol.messages import Error, FromServer, Hello, Reply, Request, TokenExpiring
 from signaling.protocol.terms import most_copies, most_frames
 from signaling.protocol.wire import decode_request, encode
+from signaling.rules.delivery import Frames
 from signaling.rules.rates import Bucket, Rate
 from signaling.server.aside import Aside, Asides
 from signaling.server.counts import Counts
@@ -41,6 +42,10 @@ class Peer(Protocol):
     @property
     def connection(self) -> Connection | None:
         """On the native plane."""
+
+    @property
+    def frames(self) -> Frames | None:
+        """What became of the sound that was sent; None once that is not known any more."""
 
     def close(self, code: int, reason: str) -> None:
         """What was sent before goes out first."""
@@ -298,6 +303,11 @@ class Session:
     def connection(self) -> Connection | None:
         """The connection on the native plane; None where aioquic carries the audio."""
         return self._peer.connection
+
+    @property
+    def frames(self) -> Frames | None:
+        """What became of the sound that was sent so far; None once that is not known any more."""
+        return self._peer.frames
 
     @property
     def takes(self) -> Takes:

@@ -50,12 +50,6 @@ async def among(connection: AsyncConnection, candidates: Iterable[bytes]) -> dic
     return found
 
 
-async def unfinished(connection: AsyncConnection) -> list[OnSale]:
-    """Ticketed Spaces that are scheduled or live: those that may break off, or whose host may not come."""
-    query = _query().where(offers.c.space.is_not(None), spaces.c.state.in_(("scheduled", "live")))
-    return [_on_sale(row) for row in await connection.execute(query.order_by(spaces.c.space))]
-
-
 async def over(connection: AsyncConnection, since_us: int, until_us: int) -> list[bytes]:
     """Ticketed Spaces that ended, or were cancelled, within this time, the first one first."""
     query = (

@@ -88,6 +88,18 @@ async def offered_to(connection: AsyncConnection, users: Iterable[str]) -> list[
     return found
 
 
+async def tickets_of(connection: AsyncConnection, space: bytes, users: Iterable[str]) -> dict[str, bytes]:
+    """The valid or revoked tickets of those of `users` who have one."""
+    query = select(table.c.buyer, table.c.sale).where(
+        table.c.space == space, table.c.ticket.in_(("valid", "revoked"))
+    )
+    found: dict[str, bytes] = {}
+    for part in chunks(users):
+        rows = await connection.execute(query.where(table.c.buyer.in_(part)))
+        found.update({row.buyer: bytes(row.sale) for row in rows})
+    return found
+
+
 async def ticket_of(connection: AsyncConnection, space: bytes, user: str) -> Sale | None:
     """The sale by which `user` has a ticket: the one that keeps a seat, else the latest that was sold."""
     query = (

@@ -9,10 +9,12 @@ from typing import Any
 from sqlalchemy import Row, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from signaling.rules.money import Price
 from signaling.store import accounts
 from signaling.store.errors import StoreError
 from signaling.store.pages import chunks, folded, pack_cursor, parse_cursor
 from signaling.store.tables import asks, invites, links, pins, space_topics, spaces, spoke, stage
+from signaling.store.tables_sales import offers
 
 # What is of no use once a Space has ended.
 _WHILE_LIVE = (stage, asks, spoke, invites, links, pins)
@@ -24,7 +26,7 @@ class StoredSpace:
     """One row. `opened_us` is None before it was opened, `ended_us` and `ended_reason` until it is over.
 
     `starts_us` is when a scheduled one begins, `notice_us` when its host was told; the numbers of
-    `who_may_speak` and `queue_order` are those of the wire.
+    `who_may_speak` and `queue_order` are those of the wire. `price`: of a ticket, None where none is sold.
     """
 
     space: bytes
@@ -43,6 +45,7 @@ class StoredSpace:
     locked: bool = False
     starts_us: int | None = None
     notice_us: int | None = None
+    price: Price | None = None
 
 
 async def add(
@@ -249,7 +252,7 @@ async def set_topics(connection: AsyncConnection, space: bytes, topics: Iterable
 
 
 async def read(connection: AsyncConnection, query: Select[Any]) -> list[StoredSpace]:
-    """The Spaces that a query over their table finds, with their topics."""
+    """The Spaces that a query over their table finds, with their topics and prices."""
     rows = (await connection.execute(query)).all()
     about: dict[bytes, list[str]] = {bytes(row.space): [] for row in rows}
     if about:
@@ -260,7 +263,8 @@ async def read(connection: AsyncConnection, query: Select[Any]) -> list[StoredSp
         )
         for row in found:
             about[bytes(row.space)].append(row.topic)
-    return [_stored(row, about[bytes(row.space)]) for row in rows]
+    prices = await _prices(connection, list(about))
+    return [_stored(row, about[bytes(row.space)], prices.get(bytes(row.space))) for row in rows]
 
 
 def not_live(space: bytes) -> StoreError:
@@ -277,7 +281,15 @@ async def _expect_no_other(connection: AsyncConnection, host: str, but: bytes = 
         )
 
 
-def _stored(row: Row[Any], topics: list[str]) -> StoredSpace:
+async def _prices(connection: AsyncConnection, wanted: list[bytes]) -> dict[bytes, Price]:
+    if not wanted:
+        return {}
+    query = select(offers.c.space, offers.c.price_minor, offers.c.currency).where(offers.c.space.in_(wanted))
+    rows = await connection.execute(query)
+    return {bytes(row.space): Price(row.price_minor, row.currency) for row in rows}
+
+
+def _stored(row: Row[Any], topics: list[str], price: Price | None) -> StoredSpace:
     return StoredSpace(
         bytes(row.space),
         row.title,
@@ -295,4 +307,5 @@ def _stored(row: Row[Any], topics: list[str]) -> StoredSpace:
         bool(row.locked),
         row.starts_us,
         row.notice_us,
+        price,
     )

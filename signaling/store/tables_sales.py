@@ -240,11 +240,12 @@ lapses = Table(
     CheckConstraint("count >= 1", name="count_positive"),
 )
 
-# What of a ticketed Space was delivered to a ticket when that was last written down.
+# What a ticket missed of the time on air when that was last written down; without a row, nothing. So a Space
+# in which nobody misses anything is one row to write, however many tickets it sold.
 deliveries = Table(
     "deliveries",
     METADATA,
     Column("sale", LargeBinary(16), ForeignKey("sales.sale"), primary_key=True),
-    number_column("delivered_us"),
-    CheckConstraint("delivered_us >= 0", name="delivered_positive"),
+    number_column("missed_us"),
+    CheckConstraint("missed_us >= 0", name="missed_positive"),
 )

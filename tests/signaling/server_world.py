@@ -12,6 +12,7 @@ from signaling.media import PlainRoom
 from signaling.pay.sandbox import SandboxProvider
 from signaling.protocol import Framer, decode_from_server, encode
 from signaling.protocol import messages as wire
+from signaling.rules.delivery import Frames
 from signaling.server.alarms import Alarms
 from signaling.server.announcer import Announcer
 from signaling.server.counts import Counts
@@ -42,6 +43,8 @@ class FakePeer:
     def __init__(self) -> None:
         self.got: list[Any] = []
         self.audio: list[bytes] = []
+        self.network = "good"  # or "lossy": all sound is lost; "dead": nothing is heard from there any more
+        self.frames: Frames | None = Frames()
         self.closed: tuple[int, str] | None = None
         self._framer = Framer()
 
@@ -52,6 +55,9 @@ class FakePeer:
 
     def send_audio(self, datagram: bytes) -> bool:
         self.audio.append(datagram)
+        if self.frames is not None:
+            sent, acked, lost = self.frames
+            self.frames = Frames(sent + 1, acked + (self.network == "good"), lost + (self.network == "lossy"))
         return self.closed is None
 
     def close(self, code: int, reason: str) -> None:

@@ -41,7 +41,6 @@ def test_a_space_is_on_sale_once_it_has_terms(told: Told) -> None:
         await offers.put(connection, SPACE, "ann", dearer)
         assert (await seen(connection)).terms == dearer
         assert list(await offers.among(connection, [an_id(9), SPACE])) == [SPACE]
-        assert [one.space for one in await offers.unfinished(connection)] == [SPACE]
 
     told(story)
 
@@ -308,14 +307,18 @@ def test_what_was_delivered_is_written_with_the_time_on_air(told: Told) -> None:
     async def story(connection: AsyncConnection) -> None:
         await put_on_sale(connection)
         first, second = await sold(connection, 1), await sold(connection, 2)
+        third = await sold(connection, 3)
         assert await deliveries.of_space(connection, SPACE) == deliveries.Delivered(0, None, {})
-        await deliveries.checkpoint(connection, SPACE, 10, {first.sale: 9}, 100)
-        await deliveries.checkpoint(connection, SPACE, 20, {first.sale: 19, second.sale: 7}, 200)
+        await deliveries.checkpoint(connection, SPACE, 10, {first.sale: 1}, 100)
+        await deliveries.checkpoint(connection, SPACE, 20, {first.sale: 2, second.sale: 13}, 200)
         found = await deliveries.of_space(connection, SPACE)
-        assert found == deliveries.Delivered(20, 200, {first.sale: 19, second.sale: 7})
-        assert await deliveries.of_sale(connection, second.sale) == 7
-        assert await deliveries.of_sale(connection, an_id(9)) == 0
+        assert found == deliveries.Delivered(20, 200, {first.sale: 2, second.sale: 13})
+        assert [found.to(each.sale) for each in (first, second, third)] == [18, 7, 20]
+        of_sales = await deliveries.of_sales(connection, [second.sale, third.sale, an_id(9)])
+        assert of_sales == {second.sale: (20, 7), third.sale: (20, 20)}
         assert await deliveries.of_space(connection, an_id(9)) is None
+        wanted = await sales.tickets_of(connection, SPACE, ["buyer1", "buyer3", "nobody"])
+        assert wanted == {"buyer1": first.sale, "buyer3": third.sale}
         with pytest.raises(StoreError, match="0 terms of sale"):
             await deliveries.checkpoint(connection, an_id(9), 1, {}, 1)
 

@@ -139,8 +139,8 @@ def test_what_was_not_delivered_goes_back_rounded_up(tmp_path: Path) -> None:
         bob, cid = await world.bought("bob"), await world.bought("cid")
         await world.go_live()
         async with world.store.transaction() as connection:
-            heard = {bob.sale: 20 * MINUTE_US, cid.sale: 7 * MINUTE_US}
-            await deliveries.checkpoint(connection, SPACE, 20 * MINUTE_US, heard, world.now_us)
+            missed = {cid.sale: 13 * MINUTE_US}
+            await deliveries.checkpoint(connection, SPACE, 20 * MINUTE_US, missed, world.now_us)
         await world.end()
         assert await world.till.refund_space(SPACE, RefundReason.BROKE_OFF) == 2
         assert await world.till.refund_space(SPACE, RefundReason.BROKE_OFF) == 0
@@ -157,7 +157,7 @@ def test_on_air_for_the_promised_length_nothing_is_due(tmp_path: Path) -> None:
         await world.on_sale()
         sale = await world.bought("bob")
         async with world.store.transaction() as connection:
-            await deliveries.checkpoint(connection, SPACE, HOUR_US, {}, world.now_us)
+            await deliveries.checkpoint(connection, SPACE, HOUR_US, {sale.sale: HOUR_US}, world.now_us)
         assert await world.till.refund_space(SPACE, RefundReason.BROKE_OFF) == 0
         assert await world.till.refund_space(bytes(16), RefundReason.BROKE_OFF) == 0
         assert (await world.sale(sale.sale)).refunded_minor == 0
@@ -233,6 +233,7 @@ def test_who_got_their_money_back_may_buy_again(tmp_path: Path) -> None:
         ("not_started", PRICE, "host"),
         ("service_ended", PRICE, "platform"),
         ("host_ended", -(-PRICE * 40 // 60), "host"),
+        ("host_absent", PRICE, "host"),
         ("host_left", -(-PRICE * 40 // 60), "host"),
         ("host_lost", -(-PRICE * 40 // 60), "host"),
         ("server_restarted", -(-PRICE * 40 // 60), "platform"),
@@ -252,8 +253,7 @@ def test_each_end_of_a_space_owes_by_its_reason(tmp_path: Path, reason: str, bac
         else:
             await world.go_live()
             async with world.store.transaction() as connection:
-                heard = {sale.sale: 20 * MINUTE_US}
-                await deliveries.checkpoint(connection, SPACE, 20 * MINUTE_US, heard, world.now_us)
+                await deliveries.checkpoint(connection, SPACE, 20 * MINUTE_US, {}, world.now_us)
             await world.end(reason=reason)
         await world.till.on_time()
         assert (await world.sale(sale.sale)).refunded_minor == 0, "it may be written down yet"

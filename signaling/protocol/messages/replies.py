@@ -34,6 +34,7 @@ from signaling.protocol.messages.rows import (
     PlannedRows,
     PlannedSpace,
     PostRows,
+    PriceRow,
     SpaceSettings,
     StageRows,
 )
@@ -101,6 +102,7 @@ class Joined(Struct, array_like=True, tag=66, frozen=True):
     pins: PinRows = []
     resume_ms: U32 = 0
     invited: bool = False
+    price: PriceRow | None = None
 
 
 class Spaces(Struct, array_like=True, tag=67, frozen=True):
@@ -173,6 +175,7 @@ class Peeked(Struct, array_like=True, tag=73, frozen=True):
     people: U32 = 0
     starts_ms: EpochMs = 0
     reminded: bool = False
+    price: PriceRow | None = None
 
 
 class Planned(Struct, array_like=True, tag=74, frozen=True):

@@ -49,6 +49,7 @@ __all__ = [
     "PlannedSpace",
     "PostRow",
     "PostRows",
+    "PriceRow",
     "SpaceSettings",
     "StageRows",
     "StageSeat",
@@ -74,6 +75,14 @@ class StageSeat(Struct, array_like=True, frozen=True):
     absent: bool = False
 
 
+class PriceRow(Struct, array_like=True, frozen=True):
+    """What a ticket costs, in minor units of the currency."""
+
+    price_minor: AmountMinor
+    currency: Currency
+    exponent: Exponent
+
+
 class Person(Struct, array_like=True, frozen=True):
     """A person: in the queue, or in a page of people."""
 
@@ -82,7 +91,10 @@ class Person(Struct, array_like=True, frozen=True):
 
 
 class LiveSpace(Struct, array_like=True, frozen=True):
-    """A Space that is live now, as `list` answers. `people` counts everybody in it."""
+    """A Space that is live now, as `list` answers. `people` counts everybody in it.
+
+    `price`, here and elsewhere: of a ticket, which one needs to get in; None: nobody needs one.
+    """
 
     space: SpaceId
     title: Title
@@ -92,6 +104,7 @@ class LiveSpace(Struct, array_like=True, frozen=True):
     topics: Topics = []
     on_stage: U8 = 0
     kind: Kind = ""
+    price: PriceRow | None = None
 
 
 class SpaceSettings(Struct, array_like=True, frozen=True):
@@ -124,6 +137,7 @@ class Bubble(Struct, array_like=True, frozen=True):
     known_on_stage: U8
     people: U32
     kind: Kind = ""
+    price: PriceRow | None = None
 
 
 class PlannedSpace(Struct, array_like=True, frozen=True):
@@ -138,6 +152,7 @@ class PlannedSpace(Struct, array_like=True, frozen=True):
     kind: Kind = ""
     reminded: bool = False
     reminders: U32 = 0
+    price: PriceRow | None = None
 
 
 class PostRow(Struct, array_like=True, frozen=True):
@@ -198,7 +213,8 @@ class TermsRow(Struct, array_like=True, frozen=True):
 class TicketRow(Struct, array_like=True, frozen=True):
     """One ticket. `state`: 0 valid, 1 refunded, 2 revoked, 3 the payment is under way, 4 it failed.
 
-    `delivered_ms`: how much of `promised_ms` counts as heard. `user` and `name`: the holder, for hosts.
+    `on_air_ms`: how long its Space was on air when that was last written down, `delivered_ms`: what of that
+    counts as delivered to this ticket. `user` and `name`: the holder, for hosts.
     """
 
     ticket: SaleId
@@ -214,6 +230,7 @@ class TicketRow(Struct, array_like=True, frozen=True):
     exponent: Exponent
     user: UserOrNone = ""
     name: Name = ""
+    on_air_ms: DurationMs = 0
 
 
 class PayoutRow(Struct, array_like=True, frozen=True):
