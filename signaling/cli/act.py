@@ -59,7 +59,7 @@ DEEDS: Final[dict[str, Deed]] = {
     "mute-all": lambda space, given: space.mute_all(hold=given["hold"]),
     "volume": lambda space, given: space.volume(given["user"], given["percent"]),
     "move": lambda space, given: space.move(given["user"]),
-    "remove": lambda space, given: space.remove(given["user"], "remove"),
+    "remove": lambda space, given: space.remove(given["user"], "remove", refund=not given["for_cause"]),
     "ban": lambda space, given: space.remove(given["user"], "ban", refund=not given["for_cause"]),
     "block": lambda space, given: space.remove(given["user"], "block", refund=not given["for_cause"]),
     "unban": lambda space, given: space.unban(given["user"]),

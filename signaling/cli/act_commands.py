@@ -79,7 +79,7 @@ VERBS: Final[dict[str, tuple[str, tuple[Word, ...]]]] = {
     "mute-all": ("Mute everybody on stage but the hosts.", (_HOLD,)),
     "volume": ("Make somebody on stage less loud for everybody.", (_USER, _PERCENT)),
     "move": ("Send somebody from the stage to the listeners.", (_USER,)),
-    "remove": ("Put somebody out; they may come back.", (_USER,)),
+    "remove": ("Put somebody out; they may come back.", (_USER, _FOR_CAUSE)),
     "ban": ("Put somebody out; they may not come back to this Space.", (_USER, _FOR_CAUSE)),
     "block": ("Put somebody out; they may come to no Space of the host.", (_USER, _FOR_CAUSE)),
     "unban": ("Let somebody come back.", (_USER,)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console, RenderableType
 
 from signaling.cli.connecting import ConnectionOptions, dial
+from signaling.cli.money import price_word
 from signaling.cli.printing import listing, print_json
 from signaling.cli.running import run_loop
 from signaling.client import LiveSpace
@@ -36,8 +37,14 @@ async def _list(options: ConnectionOptions, most: int, text: str, topic: str, as
 def view(found: list[LiveSpace], width: int) -> RenderableType:
     """A table, or where that is too wide two lines a Space."""
     with_topics = any(row.topics for row in found)
+    with_tickets = any(row.price for row in found)
     rows = [
-        [row.space.hex(), row.title, row.host_name, str(row.people), *([", ".join(row.topics)] * with_topics)]
+        [
+            *(row.space.hex(), row.title, row.host_name, str(row.people)),
+            *([price_word(row.price)] * with_tickets),
+            *([", ".join(row.topics)] * with_topics),
+        ]
         for row in found
     ]
-    return listing(["Space", "Title", "Host", "People", *(["About"] * with_topics)], rows, width)
+    columns = ["Space", "Title", "Host", "People", *(["Ticket"] * with_tickets), *(["About"] * with_topics)]
+    return listing(columns, rows, width)

@@ -6,11 +6,11 @@ from typing import Final
 
 from signaling.cli.failures import Misuse
 from signaling.cli.printing import duration
-from signaling.client import PayoutRow, TicketRow
+from signaling.client import PayoutRow, PriceRow, TicketRow
 from signaling.rules import Refused
 from signaling.rules.money import Currency, format_amount, parse_amount
 
-__all__ = ["amount", "heard", "payout_word", "read_amount", "ticket_word"]
+__all__ = ["amount", "heard", "payout_word", "price_word", "read_amount", "ticket_word"]
 
 _TICKETS: Final = ("valid", "refunded", "revoked", "payment under way", "payment failed")
 _PAYOUTS: Final = ("under way", "paid", "failed")
@@ -40,8 +40,14 @@ def payout_word(row: PayoutRow) -> str:
     return f"{word}: {row.reason}" if row.reason else word
 
 
+def price_word(price: PriceRow | None) -> str:
+    """What a ticket costs; nothing where nobody needs one."""
+    return "" if price is None else amount(price.price_minor, price.currency, price.exponent)
+
+
 def heard(row: TicketRow) -> str:
-    """How much of what was promised was delivered; nothing before it began."""
-    if not row.delivered_ms:
+    """What of the time on air was delivered, and what was promised; nothing before it began."""
+    if not row.on_air_ms:
         return ""
-    return f"{duration(row.delivered_ms / 1000)} of {duration(row.promised_ms / 1000)}"
+    delivered, on_air = duration(row.delivered_ms / 1000), duration(row.on_air_ms / 1000)
+    return f"{delivered} of {on_air} on air, {duration(row.promised_ms / 1000)} promised"

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from signaling.cli.connecting import ConnectionOptions, dial, place
 from signaling.cli.meters import role_word
+from signaling.cli.money import price_word
 from signaling.cli.printing import facts, print_json, time_of
 from signaling.cli.running import run_loop
 from signaling.cli.selling import terms_rows
@@ -67,6 +68,7 @@ def view(seen: Peeked) -> Table:
         ("Host", f"{seen.host_name} ({seen.host})"),
         ("About", ", ".join(settings.topics)),
         ("Kind", settings.kind),
+        ("Ticket", price_word(seen.price)),
         ("Starts", time_of(seen.starts_ms) if seen.starts_ms and seen.state == 0 else ""),
         ("Reminder", "you will be told" if seen.reminded else ""),
     ]

@@ -7,11 +7,12 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from signaling.cli.connecting import ConnectionOptions, dial, place
 from signaling.cli.failures import Misuse
+from signaling.cli.money import price_word
 from signaling.cli.printing import duration, listing, print_json, time_of
 from signaling.cli.running import run_loop
 from signaling.client import Client, PlannedSpace, WhoMaySpeak
@@ -53,11 +54,7 @@ def list_planned(options: ConnectionOptions, host: str, *, most: int, as_json: b
         if as_json:
             print_json(found, console)
         elif found:
-            rows = [
-                [row.space.hex(), row.title, row.host_name, time_of(row.starts_ms), _reminders(row)]
-                for row in found
-            ]
-            console.print(listing(["Space", "Title", "Host", "Starts", "Reminders"], rows, console.width))
+            console.print(_view(found, console.width))
         else:
             console.print("Nothing is scheduled. Announce a Space:  spaces schedule create 'Tea' --in 2h")
 
@@ -143,6 +140,20 @@ def _say(planned: PlannedSpace, as_json: bool, verb: str) -> None:
         print_json(planned)
     else:
         Console(highlight=False).print(Text(told(planned, verb, datetime.now(UTC))), soft_wrap=True)
+
+
+def _view(found: list[PlannedSpace], width: int) -> RenderableType:
+    with_tickets = any(row.price for row in found)
+    rows = [
+        [
+            *(row.space.hex(), row.title, row.host_name, time_of(row.starts_ms)),
+            *([price_word(row.price)] * with_tickets),
+            _reminders(row),
+        ]
+        for row in found
+    ]
+    columns = ["Space", "Title", "Host", "Starts", *(["Ticket"] * with_tickets), "Reminders"]
+    return listing(columns, rows, width)
 
 
 def _reminders(row: PlannedSpace) -> str:

@@ -31,6 +31,8 @@ ENDS: Final = {
     "host_ended": "the host ended it",
     "host_left": "the host left",
     "host_lost": "the host's connection was lost",
+    "host_absent": "the host did not come",
+    "service_ended": "whoever runs the server ended it",
     "server_stopping": "the server is stopping",
     "server_restarted": "the server was started again",
     "no_such_space": "it ended in the meantime",

@@ -9,6 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from signaling.cli.connecting import ConnectionOptions, dial
+from signaling.cli.money import price_word
 from signaling.cli.printing import listing, print_json, time_of
 from signaling.cli.running import Interrupted, run_loop, together
 from signaling.cli.screen import Screen
@@ -97,11 +98,17 @@ class _Page:
 
 def view(bubbles: tuple[Bubble, ...], width: int) -> RenderableType:
     """A table, or where that is too wide two lines a bubble."""
+    with_tickets = any(row.price for row in bubbles)
     rows = [
-        [row.space.hex(), row.title, row.host_name, _known(row), str(row.people), ", ".join(row.topics)]
+        [
+            *(row.space.hex(), row.title, row.host_name, _known(row), str(row.people)),
+            *([price_word(row.price)] * with_tickets),
+            ", ".join(row.topics),
+        ]
         for row in bubbles
     ]
-    return listing(["Space", "Title", "Host", "Whom you follow", "People", "About"], rows, width)
+    columns = ["Space", "Title", "Host", "Whom you follow", "People", *(["Ticket"] * with_tickets), "About"]
+    return listing(columns, rows, width)
 
 
 def changes(before: tuple[Bubble, ...], now: tuple[Bubble, ...]) -> list[str]:
@@ -142,7 +149,8 @@ def _print(bubbles: tuple[Bubble, ...], as_json: bool) -> None:
 
 def _line(row: Bubble) -> str:
     people = "1 person" if row.people == 1 else f"{row.people} people"
-    return f"{row.space.hex()}  {row.title}: {_known(row)}, {people}"
+    ticket = f", a ticket costs {price_word(row.price)}" if row.price else ""
+    return f"{row.space.hex()}  {row.title}: {_known(row)}, {people}{ticket}"
 
 
 def _known(row: Bubble) -> str:

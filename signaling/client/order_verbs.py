@@ -62,7 +62,7 @@ class OrderVerbs(Asking):
     async def remove(self, user: Who, how: RemoveHow = "ban", *, refund: bool = True) -> None:
         """Put somebody out (hosts). They may come back (`remove`), not to this Space (`ban`), or to no Space
         of the host (`block`). When it is done nothing of them is heard any more. What they paid for a ticket
-        goes back to them with the last two; without `refund` they are put out for cause."""
+        goes back to them, and the ticket is none any more; without `refund` they are put out for cause."""
         await self._do(lambda number: Remove(number, user_id(user), removal_number(how), refund))
 
     async def unban(self, user: Who) -> None:

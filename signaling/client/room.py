@@ -77,6 +77,7 @@ class Room:
         self.seat = joined.seat
         self.audience = joined.audience
         self.settings = joined.settings or SpaceSettings(joined.title)
+        self.price = joined.price
         self.host = joined.host
         self.pins = tuple(joined.pins)
         self.invited = joined.invited

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from signaling.client.room import Room
-from signaling.protocol.messages import Person, PinRow, PostRow, SpaceSettings, StageSeat
+from signaling.protocol.messages import Person, PinRow, PostRow, PriceRow, SpaceSettings, StageSeat
 from signaling.rules.roles import Role
 
 __all__ = ["Seen"]
@@ -30,6 +30,11 @@ class Seen:
     def title(self) -> str:
         """As the hosts gave it."""
         return self._room.settings.title
+
+    @property
+    def price(self) -> PriceRow | None:
+        """What a ticket costs; None: nobody needs one."""
+        return self._room.price
 
     @property
     def settings(self) -> SpaceSettings:

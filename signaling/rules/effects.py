@@ -330,7 +330,8 @@ class HostReturned:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """`reason`: host_ended, host_left, host_lost (timed out), service_ended, or what was given to `close`."""
+    """`reason`: host_ended, host_left, host_lost (timed out), service_ended, or what was given to `close`:
+    server_stopping, internal, host_absent."""
 
     reason: str
     state: State = State.ENDED

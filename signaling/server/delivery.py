@@ -67,21 +67,22 @@ class Broadcast:
     def take(self, effects: Sequence[Effect]) -> None:
         """This has become so."""
         self._look_at_air()
+        lost = {effect.user for effect in effects if isinstance(effect, rules.WentAbsent)}
         for effect in effects:
             match effect:
                 case rules.Entered(user) | rules.CameBack(user):
                     self._come(user)
+                case rules.Left(user) if user in lost:
+                    self._lose(user)
                 case rules.Left(user) | rules.Removed(user) | rules.AbsenceOver(user, "removed"):
                     self._go(user)
-                case rules.WentAbsent(user):
-                    self._lose(user)
                 case _:
                     pass
 
     async def look(self) -> None:
-        """Time has passed. It is looked at everybody who is inside, by and by."""
+        """Time has passed. It is looked at everybody, by and by."""
         self._look_at_air()
-        for number, user in enumerate(list(self._sessions), 1):
+        for number, user in enumerate(list(self._hearings), 1):
             self._look_at(user)
             if number % _TURN_PEOPLE == 0:
                 await asyncio.sleep(0)
@@ -109,13 +110,11 @@ class Broadcast:
             self.appeared_us = self._around.wall_us()
 
     def _look_at(self, user: str) -> None:
-        held = self._sessions.get(user)
-        if held is None:
-            return
-        hearing, session = self._hearings[user], self.actor.hall.session_of(user)
-        hearing.look(self.air, held.frames)
-        if session is not None and session is not held:  # another connection took its place
-            self._come(user)
+        held, hearing = self._sessions.get(user), self._hearings.get(user)
+        if hearing is not None:
+            hearing.look(self.air, None if held is None else held.frames)
+            if self.actor.hall.session_of(user) is not held:  # another connection took its place
+                self._come(user)
 
     def _come(self, user: str) -> None:
         session = self.actor.hall.session_of(user)

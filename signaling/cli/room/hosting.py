@@ -18,10 +18,15 @@ __all__ = ["HostKeys"]
 
 _STEP_PCT: Final = 10
 _ORDER_WORDS: Final = ("who asked first", "who has not spoken here yet before all others")
-_REMOVALS: Final[dict[str, tuple[RemoveHow, str]]] = {
-    "1": ("remove", "they may come back"),
-    "2": ("ban", "they may not come back to this Space"),
-    "3": ("block", "blocked: no Space of the host is open to them"),
+_REMOVALS: Final[dict[str, tuple[RemoveHow, bool, str]]] = {
+    "1": ("remove", True, "they may come back"),
+    "2": ("ban", True, "they may not come back to this Space"),
+    "3": ("block", True, "blocked: no Space of the host is open to them"),
+}
+# Where one needs a ticket, what they paid goes back with each of those, and not with these.
+_FOR_CAUSE: Final[dict[str, tuple[RemoveHow, bool, str]]] = {
+    "4": ("ban", False, "for cause: they may not come back, and their ticket is not paid back"),
+    "5": ("block", False, "for cause: blocked, and their ticket is not paid back"),
 }
 
 
@@ -82,12 +87,13 @@ class HostKeys(Stem):
         """x"""
 
         def remove(user: str, name: str) -> None:
-            choices = [(key, meaning) for key, (_, meaning) in _REMOVALS.items()]
-            self.choose(
-                f"Put {name} out?",
-                choices,
-                lambda key: self.act(partial(self.space.remove, user, _REMOVALS[key][0]), f"{name} is out."),
-            )
+            ways = _REMOVALS if self.space.price is None else _REMOVALS | _FOR_CAUSE
+
+            def put_out(key: str) -> None:
+                how, refund, _ = ways[key]
+                self.act(partial(self.space.remove, user, how, refund=refund), f"{name} is out.")
+
+            self.choose(f"Put {name} out?", [(key, words) for key, (_, _, words) in ways.items()], put_out)
 
         self._with_person("put others out", remove)
 

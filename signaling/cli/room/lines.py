@@ -8,6 +8,7 @@ from typing import Final
 from rich.text import Text
 
 from signaling.cli.meters import FULL_PCT, SILENT_FROM, Levels, meter, role_word, state_words
+from signaling.cli.money import price_word
 from signaling.cli.room.board import LISTENERS_SHOWN, Board, Said
 from signaling.cli.room.rows import Row
 from signaling.cli.room.sight import one_line, printable
@@ -43,6 +44,9 @@ def title_line(board: Board) -> Text:
         line.append("  connection lost, trying to come back", "bold red")
     if board.space.settings.locked:
         line.append("  locked", "yellow")
+    price = price_word(board.space.price)
+    if price:
+        line.append(f"  ticket {price}", "yellow")
     return line
 
 
