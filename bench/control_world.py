@@ -116,6 +116,7 @@ class Sink:
 
     __slots__ = ("answered", "chunks", "closed")
     connection = None
+    frames = None
 
     def __init__(self) -> None:
         self.chunks: list[bytes] = []

@@ -25,7 +25,7 @@ __all__ = [
 
 MAX_DEPTH: Final = 8  # the message itself is 1; the deepest message of ours has 5
 MAX_VALUES: Final = 1_024  # all values of a request, containers counted; the largest of ours has about 70
-MAX_ANSWER_VALUES: Final = 3_072  # the same of a reply or event; 100 bubbles have about 2,900
+MAX_ANSWER_VALUES: Final = 3_584  # the same of a reply or event; 100 bubbles have about 3,300
 MAX_ARRAY_ITEMS: Final = 128
 MAX_MAP_ENTRIES: Final = 32
 MAX_STR_BYTES: Final = 8_192

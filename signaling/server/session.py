@@ -19,36 +19,17 @@ from signaling.rules.delivery import Frames
 from signaling.rules.rates import Bucket, Rate
 from signaling.server.aside import Aside, Asides
 from signaling.server.counts import Counts
+from signaling.server.peer import Peer
 from signaling.server.place import Place
 from signaling.server.uplink import TakesDatagrams, Uplink
 
 if TYPE_CHECKING:
     from spacecore._plane import Connection
 
-__all__ = ["Desk", "Member", "Peer", "Session"]
+__all__ = ["Desk", "Member", "Session"]
 
 _MS_US = 1_000
 _MESSAGE_CHARS = 1_000  # of an error's explanation, as the protocol bounds it
-
-
-class Peer(Protocol):
-    """The other end, as a session sees it. Nothing here raises for what the network does."""
-
-    def send_control(self, data: bytes) -> bool: ...
-
-    @property
-    def send_audio(self) -> Callable[[bytes], bool]: ...
-
-    @property
-    def connection(self) -> Connection | None:
-        """On the native plane."""
-
-    @property
-    def frames(self) -> Frames | None:
-        """What became of the sound that was sent; None once that is not known any more."""
-
-    def close(self, code: int, reason: str) -> None:
-        """What was sent before goes out first."""
 
 
 @dataclass(frozen=True, slots=True)

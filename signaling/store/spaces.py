@@ -253,7 +253,8 @@ async def set_topics(connection: AsyncConnection, space: bytes, topics: Iterable
 
 async def read(connection: AsyncConnection, query: Select[Any]) -> list[StoredSpace]:
     """The Spaces that a query over their table finds, with their topics and prices."""
-    rows = (await connection.execute(query)).all()
+    priced = query.outerjoin(offers, offers.c.space == spaces.c.space)
+    rows = (await connection.execute(priced.add_columns(offers.c.price_minor, offers.c.currency))).all()
     about: dict[bytes, list[str]] = {bytes(row.space): [] for row in rows}
     if about:
         found = await connection.execute(
@@ -263,8 +264,7 @@ async def read(connection: AsyncConnection, query: Select[Any]) -> list[StoredSp
         )
         for row in found:
             about[bytes(row.space)].append(row.topic)
-    prices = await _prices(connection, list(about))
-    return [_stored(row, about[bytes(row.space)], prices.get(bytes(row.space))) for row in rows]
+    return [_stored(row, about[bytes(row.space)]) for row in rows]
 
 
 def not_live(space: bytes) -> StoreError:
@@ -281,15 +281,7 @@ async def _expect_no_other(connection: AsyncConnection, host: str, but: bytes = 
         )
 
 
-async def _prices(connection: AsyncConnection, wanted: list[bytes]) -> dict[bytes, Price]:
-    if not wanted:
-        return {}
-    query = select(offers.c.space, offers.c.price_minor, offers.c.currency).where(offers.c.space.in_(wanted))
-    rows = await connection.execute(query)
-    return {bytes(row.space): Price(row.price_minor, row.currency) for row in rows}
-
-
-def _stored(row: Row[Any], topics: list[str], price: Price | None) -> StoredSpace:
+def _stored(row: Row[Any], topics: list[str]) -> StoredSpace:
     return StoredSpace(
         bytes(row.space),
         row.title,
@@ -307,5 +299,5 @@ def _stored(row: Row[Any], topics: list[str], price: Price | None) -> StoredSpac
         bool(row.locked),
         row.starts_us,
         row.notice_us,
-        price,
+        None if row.price_minor is None else Price(row.price_minor, row.currency),
     )
