@@ -53,7 +53,7 @@ DONE: dict[str, tuple[list[str], Request | None]] = {
     "mute-all": (["--hold"], wire.MuteAll(1, True)),
     "volume": (["bo", "40"], wire.Volume(1, "bo", 40)),
     "move": (["bo"], wire.Move(1, "bo")),
-    "remove": (["bo"], wire.Remove(1, "bo", 0)),
+    "remove": (["bo", "--for-cause"], wire.Remove(1, "bo", 0, False)),
     "ban": (["bo"], wire.Remove(1, "bo", 1)),
     "block": (["bo", "--for-cause"], wire.Remove(1, "bo", 2, False)),
     "unban": (["bo"], wire.Unban(1, "bo")),

@@ -60,17 +60,18 @@ def test_live_is_searched_by_title_and_topic(world: World) -> None:
 
 
 def test_live_shows_topics_where_there_are_any(world: World) -> None:
-    row = LiveSpace(SPACE, "Tea", "Hana", 7, "hana", ["tea", "trains"], 2)
+    row = LiveSpace(SPACE, "Tea", "Hana", 7, "hana", ["tea", "trains"], 2, "", wire.PriceRow(1250, "USD", 2))
     world.script = lambda session, request: (
         wire.Spaces(request.id, [row]) if isinstance(request, wire.ListSpaces) else usual(session, request)
     )
     said = world.spaces("live")
-    for part in (ID, "Tea", "Hana", "7", "tea, trains", "About"):
+    for part in (ID, "Tea", "Hana", "7", "tea, trains", "About", "Ticket", "12.50 USD"):
         assert part in said
     [shown] = json.loads(world.spaces("live", "--json"))
     assert shown == {
         "space": ID, "title": "Tea", "host_name": "Hana", "people": 7, "host": "hana",
         "topics": ["tea", "trains"], "on_stage": 2, "kind": "",
+        "price": {"price_minor": 1250, "currency": "USD", "exponent": 2},
     }  # fmt: skip
 
 
@@ -131,7 +132,8 @@ def test_the_timeline_as_it_is(world: World) -> None:
 
 
 async def _changes(stage: Stage) -> None:
-    other = Bubble(bytes(16), "Trains", "bo", "Bo", [], [Person("bo", "Bo")], 3, 2, 90)
+    price = wire.PriceRow(1500, "JPY", 0)
+    other = Bubble(bytes(16), "Trains", "bo", "Bo", [], [Person("bo", "Bo")], 3, 2, 90, "", price)
     stage.session.tell(wire.BubbleChanged(0, other))
     await asyncio.sleep(1)
     stage.session.tell(wire.Notice(0, 1, SPACE, "Tea", "Hana"))
@@ -143,7 +145,7 @@ def test_the_timeline_is_told_as_it_changes(world: World) -> None:
     world.during = _changes
     assert world.spaces("timeline").splitlines() == [
         f"{ID}  Tea: Hana, 7 people",
-        f"{'00' * 16}  Trains: Bo and 2 more, 90 people",
+        f"{'00' * 16}  Trains: Bo and 2 more, 90 people, a ticket costs 1500 JPY",
         f"Hana is live with 'Tea':  spaces join {ID}",
         f"{ID}  Tea: no longer",
     ]

@@ -248,11 +248,19 @@ def test_who_goes_away_is_off_the_list(world: World) -> None:
 
 
 def test_ones_tickets(world: World) -> None:
-    row = ticket(refunded_minor=417, delivered_ms=2_400_000)
+    row = ticket(refunded_minor=417, delivered_ms=2_400_000, on_air_ms=2_700_000)
     world.script = answering(wire.ListTickets, lambda ask: wire.Tickets(ask.id, [row]))
     said = world.spaces("tickets", "--most", "5")
     assert world.sent() == [wire.ListTickets(1, None, 5)]
-    for part in (TICKET_ID.hex(), "Tea", "valid", "12.50 USD", "4.17 USD", "40 min of 1 h"):
+    for part in (
+        TICKET_ID.hex(),
+        "Tea",
+        "valid",
+        "12.50 USD",
+        "4.17 USD",
+        "40 min of 45 min on air",
+        "1 h promised",
+    ):
         assert part in said
     [shown] = json.loads(world.spaces("tickets", "--json"))
     assert (shown["ticket"], shown["paid_minor"]) == (TICKET_ID.hex(), 1250)

@@ -345,6 +345,27 @@ def test_removed_for_cause_one_gets_nothing_and_otherwise_everything() -> None:
     tell(story)
 
 
+def test_wherever_spaces_are_listed_a_ticketed_one_says_what_a_ticket_costs() -> None:
+    async def story(it: Evening) -> None:
+        price = wire.PriceRow(PRICE, "USD", 2)
+        lio = await it.ticket("lio")
+        assert isinstance(await lio.ask(wire.Follow, "hana"), wire.Ok)
+        [planned] = (await lio.ask(wire.ListPlanned)).plans
+        assert planned.price == price
+        assert (await lio.ask(wire.Peek, it.space)).price == price
+        await it.begins()
+        await it.on_air(1)
+        [listed] = (await lio.ask(wire.ListSpaces)).spaces
+        [bubble] = (await lio.ask(wire.Timeline)).bubbles
+        peeked = await lio.ask(wire.Peek, it.space)
+        joined = await lio.ask(wire.Join, it.space)
+        assert [each.price for each in (listed, bubble, peeked, joined)] == [price] * 4
+        free = await it.town.known("fay")
+        assert (await free.ask(wire.Open, "Free")).price is None
+
+    tell(story)
+
+
 def test_a_checkpoint_is_one_transaction_and_writes_only_who_missed_something() -> None:
     async def story(it: Evening) -> None:
         lio, lossy = [await it.ticket(user) for user in ("lio", "lossy")]

@@ -102,6 +102,20 @@ async def told(room, keys, wanted):
     await room.until(lambda: len(room.visit.app.screen_stack) == 1)
 
 
+def test_where_one_needs_a_ticket_that_is_shown_and_hosts_put_out_for_cause_too():
+    async def story(room: Room) -> None:
+        await room.shows("ticket 12.50 USD")
+        for user, key, wanted in (
+            ("bo", "2", wire.Remove(1, "bo", 1, True)),
+            ("fay", "4", wire.Remove(1, "fay", 1, False)),
+            ("dan", "5", wire.Remove(1, "dan", 2, False)),
+        ):
+            await room.choose(user)
+            await told(room, ("x", key), wanted)
+
+    in_room(story, role=2, price=wire.PriceRow(1_250, "USD", 2))
+
+
 def test_a_co_hosts_keys_are_the_same():
     async def story(room: Room) -> None:
         await room.choose("dan")
