@@ -6,11 +6,11 @@ from typing import Final
 
 from signaling.cli.failures import Misuse
 from signaling.cli.printing import duration
-from signaling.client import PayoutRow, PriceRow, TicketRow
+from signaling.client import PayoutRow, PriceRow, TicketRow, TicketState
 from signaling.rules import Refused
 from signaling.rules.money import Currency, format_amount, parse_amount
 
-__all__ = ["amount", "heard", "payout_word", "price_word", "read_amount", "ticket_word"]
+__all__ = ["amount", "given_back", "heard", "payout_word", "price_word", "read_amount", "ticket_word"]
 
 _TICKETS: Final = ("valid", "refunded", "revoked", "payment under way", "payment failed")
 _PAYOUTS: Final = ("under way", "paid", "failed")
@@ -30,8 +30,18 @@ def read_amount(option: str, text: str, code: str, exponent: int) -> int:
 
 
 def ticket_word(row: TicketRow) -> str:
-    """What it is worth."""
-    return _TICKETS[row.state] if row.state < len(_TICKETS) else f"in state {row.state}"
+    """What it is worth; of a payment that failed, why."""
+    word = _TICKETS[row.state] if row.state < len(_TICKETS) else f"in state {row.state}"
+    return f"{word}: {row.why}" if row.why and row.state == TicketState.FAILED else word
+
+
+def given_back(row: TicketRow) -> str:
+    """How much of it went back, why, and what the host said to that; nothing where nothing did."""
+    if not row.refunded_minor:
+        return ""
+    said = ": ".join(filter(None, (row.why.replace("_", " "), row.note)))
+    sum_ = amount(row.refunded_minor, row.currency, row.exponent)
+    return f"{sum_} ({said})" if said else sum_
 
 
 def payout_word(row: PayoutRow) -> str:

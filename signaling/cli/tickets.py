@@ -9,7 +9,7 @@ from rich.text import Text
 
 from signaling.cli.connecting import ConnectionOptions, dial, place
 from signaling.cli.failures import Failure
-from signaling.cli.money import amount, heard, ticket_word
+from signaling.cli.money import amount, given_back, heard, ticket_word
 from signaling.cli.printing import duration, listing, print_json, time_of
 from signaling.cli.running import run_loop
 from signaling.client import (
@@ -141,13 +141,12 @@ async def _list(options: ConnectionOptions, sold_for: str, most: int, as_json: b
 
 
 def _row(row: TicketRow, sold: bool) -> list[str]:
-    back = amount(row.refunded_minor, row.currency, row.exponent) if row.refunded_minor else ""
     return [
         row.ticket.hex(),
         f"{row.name} ({row.user})" if sold else row.title,
         ticket_word(row),
         amount(row.paid_minor, row.currency, row.exponent),
-        back,
+        given_back(row),
         heard(row),
         time_of(row.bought_ms),
     ]

@@ -125,7 +125,13 @@ async def settle_in(office: Office, work: Work, charge_id: bytes, result: Charge
     if charge.state in _ENDS:
         return ()
     if result.state is ChargeState.DECLINED:
-        await charges.put(work.connection, charge_id, result.state.value, ref=result.ref)
+        await charges.put(
+            work.connection,
+            charge_id,
+            result.state.value,
+            ref=result.ref,
+            decline_code=result.decline_code,
+        )
         await _declined(office, work, sale, charge_id)
         return ()
     await charges.put(
@@ -192,10 +198,11 @@ async def _how_far(office: Office, charge_id: bytes) -> Bought | Refused:
         if sale is None:
             raise KeyError(charge.sale.hex())
     if charge.state == ChargeState.DECLINED.value:
+        why = f" ({charge.decline_code})" if charge.decline_code else ""
         return Refused(
             "card_declined",
-            f"This payment was declined; a hold may be paid {office.limits.attempts} times while it is good: "
-            "try another card, or reserve anew.",
+            f"This payment was declined{why}; a hold may be paid {office.limits.attempts} times while it is "
+            "good: try another card, or reserve anew.",
         )
     if charge.state == ChargeState.NEEDS_ACTION.value:
         return Bought(sale, BuyState.NEEDS_ACTION, charge.action_url)

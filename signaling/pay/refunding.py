@@ -58,9 +58,11 @@ class Refunded:
 
 
 async def give_back(
-    office: Office, host: str, ticket: bytes, amount_minor: int, key: bytes
+    office: Office, host: str, ticket: bytes, amount_minor: int, key: bytes, note: str = ""
 ) -> Refunded | Refused:
     """The host gives back a part, or with 0 all that is left. The same key gives back nothing more.
+
+    `note`: what the host says to it; holder and host read it.
 
     Refused: no_such_ticket, refund_too_large, bad_value, key_reused.
     """
@@ -68,7 +70,7 @@ async def give_back(
 
     async def act(work: Work) -> bytes | Refused:
         fresh.clear()
-        request = (ticket, str(amount_minor).encode())
+        request = (ticket, str(amount_minor).encode(), note.encode())
         known = await claimed(work, office.limits, host, key, "refund", *request)
         if known is not None:
             return known
@@ -76,7 +78,7 @@ async def give_back(
         due = no_such_ticket() if sale is None else asked(sale, host, amount_minor, office.limits)
         if sale is None or isinstance(due, Refused):
             return due if isinstance(due, Refused) else no_such_ticket()
-        refund = await owe(office, work, sale, due, RefundReason.GIVEN)
+        refund = await owe(office, work, sale, due, RefundReason.GIVEN, note)
         fresh.append(refund)
         await made(work, host, key, refund)
         return refund
@@ -147,12 +149,14 @@ async def remove_holder(office: Office, space: bytes, user: str, *, for_cause: b
     return had
 
 
-async def owe(office: Office, work: Work, sale: Sale, amount_minor: int, reason: RefundReason) -> bytes:
+async def owe(  # noqa: PLR0917 - what a refund is made of
+    office: Office, work: Work, sale: Sale, amount_minor: int, reason: RefundReason, note: str = ""
+) -> bytes:
     """Book a refund as owed, in this transaction; returns its id, for `pay_back_all` after the commit.
 
     A seat that becomes free with it is offered to who waits.
     """
-    refund = Refund(office.new_id(), sale.sale, amount_minor, reason, work.now_us)
+    refund = Refund(office.new_id(), sale.sale, amount_minor, reason, work.now_us, note=note)
     booked = book_refund(sale, refund)
     await refunds.add(work.connection, refund)
     await work.save(sale, booked.sale, booked.transaction)

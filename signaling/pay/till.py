@@ -87,9 +87,12 @@ class Till:
 
     # Money back
 
-    async def refund(self, host: str, ticket: bytes, amount_minor: int, key: bytes) -> Refunded | Refused:
-        """The host gives back a part or, with 0, all that is left: see `rules.refunds.asked`."""
-        return await refunding.give_back(self._office, host, ticket, amount_minor, key)
+    async def refund(
+        self, host: str, ticket: bytes, amount_minor: int, key: bytes, note: str = ""
+    ) -> Refunded | Refused:
+        """The host gives back a part or, with 0, all that is left: see `rules.refunds.asked`. `note`: what
+        they say to it."""
+        return await refunding.give_back(self._office, host, ticket, amount_minor, key, note)
 
     async def space_over(self, space: bytes) -> int:
         """A Space has ended or was cancelled, and what was delivered is written down: pay back what its

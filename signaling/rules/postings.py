@@ -208,14 +208,18 @@ def book_refund(sale: Sale, refund: Refund) -> Booked:
 def book_refund_paid(sale: Sale, refund: Refund, fee_returned_minor: int = 0) -> RefundBooked:
     """The provider confirms a refund, and gives back so much of its fee to who bore it; most give 0.
 
-    A second time it is no news. ValueError: a returned fee below 0, or a refund of another sale.
+    A second time it is no news, unless more of the fee came back than was known then. ValueError: a returned
+    fee below 0, or a refund of another sale.
     """
     if fee_returned_minor < 0:
         raise ValueError(f"a returned fee of {fee_returned_minor}; give 0 or more")
+    moved = paid = replace(refund, state=RefundState.PAID, fee_returned_minor=fee_returned_minor)
     if refund.state is RefundState.PAID:
-        return RefundBooked(sale, refund, None)
-    paid = replace(refund, state=RefundState.PAID, fee_returned_minor=fee_returned_minor)
-    return _refund_moved(Kind.REFUND_PAID, sale, paid, paid, 1)
+        more_minor = fee_returned_minor - refund.fee_returned_minor
+        if more_minor <= 0:
+            return RefundBooked(sale, refund, None)
+        moved = replace(paid, amount_minor=0, fee_returned_minor=more_minor)
+    return _refund_moved(Kind.REFUND_PAID, sale, paid, moved, 1)
 
 
 def book_refund_bounced(sale: Sale, refund: Refund) -> RefundBooked:

@@ -57,7 +57,7 @@ class RefundState(StrEnum):
 class Refund:
     """One refund of a sale: a row of the store. `refund` is random and the key at the provider.
 
-    `fee_returned_minor`: what of its fee the provider gave back with it.
+    `fee_returned_minor`: what of its fee the provider gave back with it. `note`: what the host said to it.
     """
 
     refund: bytes
@@ -67,6 +67,7 @@ class Refund:
     at_us: int
     state: RefundState = RefundState.OWED
     fee_returned_minor: int = 0
+    note: str = ""
 
     @property
     def by_host(self) -> bool:

@@ -130,7 +130,9 @@ class BoxOffice:
         refused = self._rated(RateKind.SELL, me)
         if refused is not None:
             return refused
-        done = await self.till.refund(me.user, request.ticket, request.amount_minor, request.key)
+        done = await self.till.refund(
+            me.user, request.ticket, request.amount_minor, request.key, request.reason
+        )
         if isinstance(done, Refused):
             return done
         return wire.Refunded(

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from signaling.protocol import messages as wire
 from signaling.rules.money import currency
 from signaling.rules.payouts import PayoutState
+from signaling.rules.refunds import Refund
 from signaling.rules.sale import Sale, SaleState
 from signaling.rules.sale_limits import SaleLimits
 from signaling.rules.sales import OnSale, Terms, TicketState
-from signaling.store import Store, accounts, deliveries, spaces
+from signaling.store import Store, accounts, charges, deliveries, refunds, spaces
 from signaling.store.payouts import StoredPayout
 
 __all__ = ["payout_row", "terms_row", "ticket_rows"]
@@ -49,6 +50,9 @@ async def ticket_rows(
     async with store.transaction() as connection:
         titles = await spaces.titles(connection, {sale.space for sale in found})
         heard = await deliveries.of_sales(connection, [sale.sale for sale in found])
+        given = await refunds.latest_of(connection, [sale.sale for sale in found if sale.refunded_minor])
+        unpaid = [sale.charge for sale in found if sale.charge and sale.state is not SaleState.SOLD]
+        declined = await charges.declines(connection, unpaid)
         if with_holders:
             names = await accounts.names(connection, {sale.buyer for sale in found})
     return [
@@ -67,6 +71,8 @@ async def ticket_rows(
             sale.buyer if with_holders else "",
             names.get(sale.buyer, "") if with_holders else "",
             heard[sale.sale].on_air_us // _MS_US,
+            _why(sale, given.get(sale.sale), declined.get(sale.sale, "")),
+            given[sale.sale].note if sale.sale in given else "",
         )
         for sale in found
     ]
@@ -84,6 +90,13 @@ def payout_row(stored: StoredPayout, limits: SaleLimits) -> wire.PayoutRow:
         payout.at_us // _MS_US,
         " ".join(stored.failure.split())[:_REASON_CHARS] if payout.state is PayoutState.FAILED else "",
     )
+
+
+def _why(sale: Sale, given: Refund | None, declined: str) -> str:
+    """The reason of the last refund, of a chargeback, or the provider's word for a payment that failed."""
+    if sale.charged_back_minor:
+        return "charged_back"
+    return declined if given is None else given.reason.value
 
 
 def _ticket_state(sale: Sale) -> int:

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from signaling.store.tables_sales import charges
+from signaling.store.pages import chunks
+from signaling.store.tables_sales import CODE_CHARS, charges
 
 INTENDED: Final = "intended"
 _UNDER_WAY: Final = charges.c.state.in_((INTENDED, "unknown", "needs_action", "pending"))
@@ -19,7 +21,8 @@ _UNDER_WAY: Final = charges.c.state.in_((INTENDED, "unknown", "needs_action", "p
 
 @dataclass(frozen=True, slots=True)
 class StoredCharge:
-    """One attempt. `ref` is the provider's name of it; `attempts` counts how often it was asked about."""
+    """One attempt. `ref` is the provider's name of it; `attempts` counts how often it was asked about;
+    `decline_code` is its word for why it was declined."""
 
     charge: bytes
     sale: bytes
@@ -30,6 +33,7 @@ class StoredCharge:
     action_url: str = ""
     attempts: int = 0
     next_us: int = 0
+    decline_code: str = ""
 
 
 async def add(connection: AsyncConnection, charge: StoredCharge) -> None:
@@ -49,10 +53,17 @@ async def add(connection: AsyncConnection, charge: StoredCharge) -> None:
 
 
 async def put(
-    connection: AsyncConnection, charge: bytes, state: str, *, ref: str = "", action_url: str = ""
+    connection: AsyncConnection,
+    charge: bytes,
+    state: str,
+    *,
+    ref: str = "",
+    action_url: str = "",
+    decline_code: str = "",
 ) -> bool:
     """What the provider says of it. A name that is known stays where none is given. False: no such charge."""
-    values = {"state": state, "action_url": action_url} | ({"ref": ref} if ref else {})
+    values = {"state": state, "action_url": action_url, "decline_code": decline_code[:CODE_CHARS]}
+    values |= {"ref": ref} if ref else {}
     changed = await connection.execute(update(charges).where(charges.c.charge == charge).values(values))
     return bool(changed.rowcount == 1)
 
@@ -99,6 +110,17 @@ async def under_way(connection: AsyncConnection, now_us: int, limit: int = 100) 
     return [_charge(row) for row in await connection.execute(query)]
 
 
+async def declines(connection: AsyncConnection, wanted: Iterable[bytes]) -> dict[bytes, str]:
+    """Why those of `wanted` that the provider declined were, by the sale they were to pay for."""
+    found: dict[bytes, str] = {}
+    for part in chunks(wanted):
+        query = select(charges.c.sale, charges.c.decline_code).where(
+            charges.c.charge.in_(part), charges.c.state == "declined"
+        )
+        found |= {bytes(row.sale): row.decline_code for row in await connection.execute(query)}
+    return found
+
+
 def _one(row: Row[Any] | None) -> StoredCharge | None:
     return None if row is None else _charge(row)
 
@@ -114,4 +136,5 @@ def _charge(row: Row[Any]) -> StoredCharge:
         row.action_url,
         row.attempts,
         row.next_us,
+        row.decline_code,
     )

@@ -12,6 +12,7 @@ from signaling.rules.payouts import Payout, PayoutState
 from signaling.store.errors import StoreError
 from signaling.store.tables_ledger import payout_accounts
 from signaling.store.tables_ledger import payouts as table
+from signaling.store.tables_sales import CODE_CHARS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ async def add(connection: AsyncConnection, payout: Payout, account: str) -> None
 
 async def save(connection: AsyncConnection, payout: Payout, *, ref: str = "", failure: str = "") -> bool:
     """What became of it. The provider's name of it stays where none is given. False: no such payout."""
-    values = {"state": payout.state.value, "failure": failure} | ({"ref": ref} if ref else {})
+    values = {"state": payout.state.value, "failure": failure[:CODE_CHARS]} | ({"ref": ref} if ref else {})
     changed = await connection.execute(update(table).where(table.c.payout == payout.payout).values(values))
     return bool(changed.rowcount == 1)
 

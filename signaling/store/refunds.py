@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,8 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signaling.rules.refunds import Refund, RefundReason, RefundState
-from signaling.store.tables_sales import disputes, sales
+from signaling.store.pages import chunks
+from signaling.store.tables_sales import CODE_CHARS, NOTE_CHARS, disputes, sales
 from signaling.store.tables_sales import refunds as table
 
 
@@ -47,13 +49,19 @@ async def add(connection: AsyncConnection, refund: Refund) -> None:
             reason=refund.reason.value,
             at_us=refund.at_us,
             state=refund.state.value,
+            note=refund.note[:NOTE_CHARS],
         )
     )
 
 
 async def save(connection: AsyncConnection, refund: Refund, *, ref: str = "", failure: str = "") -> bool:
     """What became of it. The provider's name of it stays where none is given. False: no such refund."""
-    values = {"state": refund.state.value, "failure": failure} | ({"ref": ref} if ref else {})
+    values: dict[str, Any] = {
+        "state": refund.state.value,
+        "fee_returned_minor": refund.fee_returned_minor,
+        "failure": failure[:CODE_CHARS],
+    }
+    values |= {"ref": ref} if ref else {}
     changed = await connection.execute(update(table).where(table.c.refund == refund.refund).values(values))
     return bool(changed.rowcount == 1)
 
@@ -75,6 +83,15 @@ async def of_sale(connection: AsyncConnection, sale: bytes) -> list[StoredRefund
     """The refunds of a sale, the first one first."""
     query = select(table).where(table.c.sale == sale).order_by(table.c.at_us, table.c.refund)
     return [_refund(row) for row in await connection.execute(query)]
+
+
+async def latest_of(connection: AsyncConnection, wanted: Iterable[bytes]) -> dict[bytes, Refund]:
+    """The last refund of each of these sales that has one."""
+    found: dict[bytes, Refund] = {}
+    for part in chunks(wanted):
+        query = select(table).where(table.c.sale.in_(part)).order_by(table.c.at_us, table.c.refund)
+        found |= {bytes(row.sale): _refund(row).refund for row in await connection.execute(query)}
+    return found
 
 
 async def owed(connection: AsyncConnection, now_us: int, limit: int = 100) -> list[StoredRefund]:
@@ -135,5 +152,7 @@ def _refund(row: Row[Any]) -> StoredRefund:
         RefundReason(row.reason),
         row.at_us,
         RefundState(row.state),
+        row.fee_returned_minor,
+        row.note,
     )
     return StoredRefund(refund, row.ref, row.failure, row.attempts, row.next_us)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from signaling.store.tables import COUNTING, METADATA, user_column
-from signaling.store.tables_sales import flag_column, id_column, number_column, word_column
+from signaling.store.tables_sales import CODE_CHARS, flag_column, id_column, number_column, word_column
 
 payouts = Table(
     "payouts",
@@ -38,7 +38,7 @@ payouts = Table(
     # Of the provider: the account it went to, its own name of it, and why it failed.
     word_column("account", 255, ""),
     word_column("ref", 255, ""),
-    word_column("failure", 64, ""),
+    word_column("failure", CODE_CHARS, ""),
     Column("attempts", Integer, nullable=False, server_default="0"),
     number_column("next_us", 0),
     CheckConstraint("length(payout) = 16", name="payout_length"),

@@ -25,6 +25,11 @@ from sqlalchemy import (
 
 from signaling.store.tables import METADATA, user_column
 
+CODE_CHARS: Final = 64
+"""Of a provider's word for why something failed; the rest of a longer one is left out."""
+NOTE_CHARS: Final = 100
+"""Of what a host says to a refund, as the protocol bounds it."""
+
 OPEN: Final = "state IN ('held', 'paying')"
 KEEPS_SEAT: Final = "ticket IN ('valid', 'revoked')"
 # A charge of which the provider may still say something else.
@@ -169,6 +174,8 @@ charges = Table(
     number_column("made_us"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     number_column("next_us", 0),
+    # The provider's word for why it was declined.
+    word_column("decline_code", CODE_CHARS, ""),
     CheckConstraint("length(charge) = 16", name="charge_length"),
     CheckConstraint(
         "state IN ('intended', 'unknown', 'needs_action', 'pending', 'succeeded', 'declined')",
@@ -189,9 +196,13 @@ refunds = Table(
     number_column("at_us"),
     word_column("state", 16),
     word_column("ref", 255, ""),
-    word_column("failure", 64, ""),
+    word_column("failure", CODE_CHARS, ""),
     Column("attempts", Integer, nullable=False, server_default="0"),
     number_column("next_us", 0),
+    # What of its fee the provider gave back with it, and what the host said to it.
+    number_column("fee_returned_minor", 0),
+    word_column("note", NOTE_CHARS, ""),
+    CheckConstraint("fee_returned_minor >= 0", name="fee_returned_positive"),
     CheckConstraint("length(refund) = 16", name="refund_length"),
     CheckConstraint("amount_minor > 0", name="amount_positive"),
     CheckConstraint("state IN ('owed', 'paid')", name="state_known"),

@@ -146,6 +146,9 @@ def test_a_declined_card_leaves_the_seat_to_another_card() -> None:
         await refused(lio, "card_declined", wire.Buy, held.hold, "card_declined", key())
         failed = await lio.ask(wire.ListTickets)
         assert [(row.ticket, row.state, row.paid_minor) for row in failed.tickets] == [(held.hold, 4, 0)]
+        assert failed.tickets[0].why == "card_declined", "the provider's word"
+        wrong = await refused(lio, "card_declined", wire.Buy, held.hold, "card_of_nobody", key())
+        assert "(no_such_method)" in wrong.message
         assert (await lio.ask(wire.Buy, held.hold, "card_ok", key())).state == 0
 
     tell(story)
@@ -220,6 +223,10 @@ def test_a_host_gives_back_a_part_and_then_the_rest() -> None:
         part = await hana.ask(wire.Refund, ticket, 250, "late", once)
         assert (part.amount_minor, part.refunded_minor, part.state) == (250, 250, 0)
         assert (await hana.ask(wire.Refund, ticket, 250, "late", once)).refunded_minor == 250
+        await refused(hana, "key_reused", wire.Refund, ticket, 250, "early", once)
+        for who, fields in ((lio, ()), (hana, (None, 50, space))):
+            (row,) = (await who.ask(wire.ListTickets, *fields)).tickets
+            assert (row.state, row.refunded_minor, row.why, row.note) == (0, 250, "given", "late")
         rest = await hana.ask(wire.Refund, ticket, 0, "", key())
         assert (rest.amount_minor, rest.refunded_minor) == (1_000, PRICE)
         await town.settle()

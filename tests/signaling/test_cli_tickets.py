@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from signaling.cli.money import amount, heard, payout_word, ticket_word
+from signaling.cli.money import amount, given_back, heard, payout_word, ticket_word
 from signaling.cli.selling import account_view
 from signaling.protocol import ErrorCode
 from signaling.protocol import messages as wire
@@ -248,7 +248,7 @@ def test_who_goes_away_is_off_the_list(world: World) -> None:
 
 
 def test_ones_tickets(world: World) -> None:
-    row = ticket(refunded_minor=417, delivered_ms=2_400_000, on_air_ms=2_700_000)
+    row = ticket(refunded_minor=417, delivered_ms=2_400_000, on_air_ms=2_700_000, why="broke_off", note="Sorry")
     world.script = answering(wire.ListTickets, lambda ask: wire.Tickets(ask.id, [row]))
     said = world.spaces("tickets", "--most", "5")
     assert world.sent() == [wire.ListTickets(1, None, 5)]
@@ -264,6 +264,10 @@ def test_ones_tickets(world: World) -> None:
         assert part in said
     [shown] = json.loads(world.spaces("tickets", "--json"))
     assert (shown["ticket"], shown["paid_minor"]) == (TICKET_ID.hex(), 1250)
+    assert (shown["why"], shown["note"]) == ("broke_off", "Sorry")
+    assert given_back(row) == "4.17 USD (broke off: Sorry)"
+    assert given_back(ticket(refunded_minor=417)) == "4.17 USD", "of a server that does not say"
+    assert ticket_word(ticket(state=4, why="insufficient_funds")) == "payment failed: insufficient_funds"
     world.script = answering(wire.ListTickets, lambda ask: wire.Tickets(ask.id, []))
     assert "You have no tickets" in world.spaces("tickets")
     assert "No ticket is sold" in world.spaces("tickets", "--sold", ID)

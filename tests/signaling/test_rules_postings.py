@@ -115,6 +115,20 @@ def test_a_fee_that_is_given_back_goes_to_who_bore_it(reason: RefundReason, bear
     assert (bounced.sale, bounced.refund.fee_returned_minor) == (owed.sale, 0)
 
 
+def test_a_fee_that_comes_back_after_its_refund_is_booked_then() -> None:
+    """The provider says first that the money is paid back, and later, twice, what of the fee it returns."""
+    owed = book_refund(settled(), refund(1_000, RefundReason.GIVEN))
+    first = book_refund_paid(owed.sale, refund(1_000, RefundReason.GIVEN))
+    later = book_refund_paid(first.sale, first.refund, 59)
+    assert posted(later) == [("fees:bank", 59), ("host:ann", -59)]
+    assert (later.refund.fee_returned_minor, later.sale.refund_paid_minor) == (59, 1_000)
+    at_once = book_refund_paid(owed.sale, refund(1_000, RefundReason.GIVEN), 59)
+    assert (later.sale, later.refund) == (at_once.sale, at_once.refund)
+    for fee_minor in (59, 58, 0):
+        assert book_refund_paid(later.sale, later.refund, fee_minor).transaction is None
+    assert book_refund_bounced(later.sale, later.refund).sale == owed.sale
+
+
 def test_a_chargeback_and_its_fee_and_winning_it() -> None:
     lost = book_chargeback(settled(), 1_000, 1_500)
     assert posted(lost) == [

@@ -213,6 +213,58 @@ def test_a_refund_that_comes_back_is_owed_again_whatever_order_is_told(tmp_path:
     told(fresh(tmp_path), story)
 
 
+@pytest.mark.parametrize(
+    ("reason", "bearer"), [("host_cancelled", "host:ann"), ("service_ended", "platform")]
+)
+def test_a_fee_that_the_provider_gives_back_is_kept_and_goes_again_with_the_refund(
+    store_url: str, reason: str, bearer: str
+) -> None:
+    """Whoever bore the fee of the returned price gets it back; when the refund bounces they bear it again."""
+
+    async def story(world: World) -> None:
+        await world.on_sale()
+        sale = await world.bought("bob")
+        world.bank.answers["refund"] = RefundResult(MoveState.SUCCEEDED, "r", FEE - 20)
+        if reason == "service_ended":
+            await world.go_live()
+            await world.end(reason=reason)
+        else:
+            await world.cancel(reason=reason)
+        assert await world.till.space_over(SPACE) == 1
+        async with world.store.transaction() as connection:
+            (stored,) = await refunds.of_sale(connection, sale.sale)
+        assert (stored.refund.fee_returned_minor, stored.refund.state) == (FEE - 20, RefundState.PAID)
+        assert await world.balance(bearer) == 20, "what the provider kept"
+        assert await world.balance("fees:bank") == -20
+        failed = RefundResult(MoveState.FAILED, "r", failure_code="card_closed")
+        world.bank.answers["find_refund"] = failed
+        await world.till.on_provider_event(ProviderEvent("1", 0, RefundChanged(stored.refund.refund, failed)))
+        after = await world.sale(sale.sale)
+        assert (after.fee_returned_minor, after.fee_returned_to_host_minor) == (0, 0)
+        assert await world.balance(bearer) == FEE
+        assert await world.balance("fees:bank") == -FEE
+        assert await world.balance("refunds") == -PRICE
+        async with world.store.transaction() as connection:
+            (stored,) = await refunds.of_sale(connection, sale.sale)
+        assert (stored.refund.fee_returned_minor, stored.failure) == (0, "card_closed")
+
+    told(store_url, story)
+
+
+def test_what_the_host_said_is_kept_with_the_refund_and_belongs_to_the_request(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        await world.on_sale()
+        sale, key = await world.bought("bob"), world.key()
+        for _ in range(2):
+            done = await world.till.refund("ann", sale.sale, 100, key, "the sound was bad")
+            assert isinstance(done, Refunded)
+            assert done.refund.note == "the sound was bad"
+        assert refused(await world.till.refund("ann", sale.sale, 100, key, "other words")) == "key_reused"
+        assert (await world.sale(sale.sale)).refunded_minor == 100
+
+    told(fresh(tmp_path), story)
+
+
 def test_who_got_their_money_back_may_buy_again(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         await world.on_sale(capacity=1)

@@ -215,6 +215,7 @@ class TicketRow(Struct, array_like=True, frozen=True):
 
     `on_air_ms`: how long its Space was on air when that was last written down, `delivered_ms`: what of that
     counts as delivered to this ticket. `user` and `name`: the holder, for hosts.
+    `why`: a word for why money went back, or why the payment failed; `note`: what the host said to it.
     """
 
     ticket: SaleId
@@ -231,6 +232,8 @@ class TicketRow(Struct, array_like=True, frozen=True):
     user: UserOrNone = ""
     name: Name = ""
     on_air_ms: DurationMs = 0
+    why: Reason = ""
+    note: Reason = ""
 
 
 class PayoutRow(Struct, array_like=True, frozen=True):
