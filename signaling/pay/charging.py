@@ -22,7 +22,7 @@ from signaling.rules.postings import book_capture, book_fee
 from signaling.rules.refunds import RefundReason, due_minor
 from signaling.rules.sale import Sale, SaleState
 from signaling.rules.sales import TicketState
-from signaling.store import charges, offers, sales, sellers
+from signaling.store import charges, offers, refunds, sales, sellers
 from signaling.store import holds as hold_facts
 from signaling.store.charges import StoredCharge
 
@@ -145,6 +145,7 @@ async def ask(office: Office, charge: StoredCharge, *, give_up: bool = False) ->
 
     Raises ProviderUnknown where it cannot be said yet.
     """
+    office.must_be_here(charge.provider)
     provider, since_s = office.provider, charge.made_us / 1_000_000
     found = await provider.find_charge(charge.charge, ref=charge.ref, since_s=since_s)
     if found is not None and (not give_up or found.state.value in _ENDS):
@@ -197,6 +198,7 @@ async def _how_far(office: Office, charge_id: bytes) -> Bought | Refused:
         sale = await sales.get(connection, charge.sale)
         if sale is None:
             raise KeyError(charge.sale.hex())
+        given = await refunds.of_sale(connection, sale.sale)
     if charge.state == ChargeState.DECLINED.value:
         why = f" ({charge.decline_code})" if charge.decline_code else ""
         return Refused(
@@ -208,18 +210,19 @@ async def _how_far(office: Office, charge_id: bytes) -> Bought | Refused:
         return Bought(sale, BuyState.NEEDS_ACTION, charge.action_url)
     if charge.state != ChargeState.SUCCEEDED.value:
         return Bought(sale, BuyState.PENDING)
-    if sale.ticket is TicketState.REFUNDED and sale.sold_us is not None and not sale.is_open:
-        return _maybe_too_late(sale)
+    if any(each.refund.reason is RefundReason.NO_SEAT for each in given):
+        return _too_late(sale)
     return Bought(sale, BuyState.SOLD)
 
 
-def _maybe_too_late(sale: Sale) -> Bought | Refused:
-    late = (sale.sold_us or 0) >= sale.expires_us
-    if not late:
-        return Bought(sale, BuyState.SOLD)
+def _too_late(sale: Sale) -> Refused:
+    if (sale.sold_us or 0) >= sale.expires_us:
+        return Refused(
+            "hold_lapsed",
+            "The payment came after the hold had lapsed and 0 seats were free; all of it is paid back.",
+        )
     return Refused(
-        "hold_lapsed",
-        "The payment came after the hold had lapsed and 0 seats were free; all of it is paid back.",
+        "sale_closed", "The Space was over when the payment came, 0 seats are for it; all of it is paid back."
     )
 
 

@@ -94,6 +94,7 @@ class Completer:
         if charge is None:
             return
         try:
+            self._office.must_be_here(charge.provider)
             result = await self._office.provider.find_charge(
                 charge.charge, ref=charge.ref, since_s=charge.made_us / 1_000_000
             )

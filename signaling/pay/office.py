@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
-from signaling.pay.provider import Provider
+from signaling.pay.provider import Provider, ProviderUnknown
 from signaling.rules.permissions import Refused
 from signaling.rules.postings import Transaction
 from signaling.rules.sale import Sale, SaleState
@@ -108,6 +108,14 @@ class Office:
     limits: SaleLimits
     random_bytes: Callable[[int], bytes]
     told: Told
+
+    def must_be_here(self, provider: str) -> None:
+        """What one provider did another cannot be asked about. ProviderUnknown: it was another."""
+        if provider != self.provider.name:
+            raise ProviderUnknown(
+                f"it was done through {provider} and {self.provider.name} is configured; configure "
+                f"{provider} again to finish it"
+            )
 
     def new_id(self) -> bytes:
         """16 random bytes."""

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from signaling.config import ConfigError, ServerConfig, read_pay_secrets
 from signaling.pay.provider import Provider, ProviderError, ProviderUnknown
 from signaling.pay.sandbox import SandboxProvider
+from signaling.store import Store, ledger
 
 if TYPE_CHECKING:
     from signaling.pay.stripe import StripeProvider
 
-__all__ = ["SANDBOX_FILE", "open_provider", "why_not_selling"]
+__all__ = ["SANDBOX_FILE", "check_ledger", "open_provider", "why_not_selling"]
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,19 @@ async def open_provider(config: ServerConfig, *, wall_s: Callable[[], float] = t
         raise ConfigError(
             "data_dir_unusable", "store.data_dir", f"{file} cannot be used: {error.strerror}; remove it"
         ) from error
+
+
+async def check_ledger(store: Store, currency: str) -> None:
+    """One currency a deployment, also from one start to the next. Raises ConfigError pay_currency."""
+    async with store.transaction() as connection:
+        others = await ledger.currencies(connection) - {currency}
+    if others:
+        raise ConfigError(
+            "pay_currency",
+            "tickets.currency",
+            f"is {currency} and this store has sold, or sells, in {', '.join(sorted(others))}; set it back, "
+            "or begin with another store",
+        )
 
 
 def why_not_selling(config: ServerConfig) -> str:

@@ -57,7 +57,7 @@ class Refunded:
         return self.refund.state is RefundState.PAID
 
 
-async def give_back(
+async def give_back(  # noqa: PLR0917 - what a refund is made of
     office: Office, host: str, ticket: bytes, amount_minor: int, key: bytes, note: str = ""
 ) -> Refunded | Refused:
     """The host gives back a part, or with 0 all that is left. The same key gives back nothing more.
@@ -186,6 +186,7 @@ async def pay_back(office: Office, refund_id: bytes, *, asks_first: bool = False
     refund = stored.refund
     order = RefundOrder(refund.refund, sale.charge, charge.ref, refund.amount_minor, sale.currency)
     try:
+        office.must_be_here(sale.provider)
         result = await _carried_out(office.provider, order, refund.at_us / 1_000_000, asks_first)
     except ProviderUnknown:
         await _put_off(office, stored)

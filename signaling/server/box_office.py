@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from signaling.config import ServerConfig
 from signaling.pay.charging import Bought
-from signaling.pay.opening import why_not_selling
+from signaling.pay.opening import check_ledger, why_not_selling
 from signaling.pay.provider import Provider, ProviderEvent, ProviderUnknown
 from signaling.pay.seats import Waits
 from signaling.pay.till import Till
@@ -97,7 +97,11 @@ class BoxOffice:
         }
 
     async def open(self) -> None:
-        """Finish what an earlier run left without an outcome, and do by time from now on what is due."""
+        """Finish what an earlier run left without an outcome, and do by time from now on what is due.
+
+        Raises ConfigError where that run sold in another currency.
+        """
+        await check_ledger(self._store, self._limits.currency.code)
         left = await self.till.complete_unfinished()
         if left:
             log.warning("%d payments, refunds or payouts have no outcome yet; they are asked about", left)

@@ -16,7 +16,9 @@ from signaling.rules import payouts as payout_rules
 from signaling.rules.postings import Transaction
 from signaling.store import payouts, sales, sellers
 from signaling.store.errors import StoreError
+from signaling.store.tables import spaces
 from signaling.store.tables_ledger import balances, ledger_transactions, postings
+from signaling.store.tables_sales import offers
 
 # Unbalanced entries and wrong balances that are named; one is already one too many.
 SHOWN = 20
@@ -120,6 +122,18 @@ async def accounts(connection: AsyncConnection) -> list[AccountBalance]:
         AccountBalance(row.account, row.currency, row.sandbox == 1, row.amount_minor)
         for row in await connection.execute(query)
     ]
+
+
+async def currencies(connection: AsyncConnection) -> frozenset[str]:
+    """In which currencies anything was booked, or is for sale now."""
+    booked = select(balances.c.currency).distinct()
+    on_sale = (
+        select(offers.c.currency)
+        .join(spaces, spaces.c.space == offers.c.space)
+        .where(spaces.c.state.in_(("scheduled", "live")))
+        .distinct()
+    )
+    return frozenset((await connection.execute(booked.union(on_sale))).scalars())
 
 
 async def lifetime_net(connection: AsyncConnection, host: str, *, sandbox: bool = False) -> int:

@@ -1,4 +1,4 @@
-"""Refunds keep what of its fee the provider gave back, and the host's note; charges why they were declined."""
+"""Refunds keep the fee that came back with them and the host's note; charges, why they were declined."""
 
 from __future__ import annotations
 
