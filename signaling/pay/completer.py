@@ -26,8 +26,8 @@ FEES_AT_ONCE: Final = 100
 
 # At start-up whatever has no outcome is due, whenever it was to be asked about.
 _EVER_US: Final = 2**62
-_AT_START: Final = 100_000
-_AT_ONCE: Final = 100
+ASKED_AT_START: Final = 100_000
+ASKED_AT_ONCE: Final = 100
 
 
 class Completer:
@@ -40,18 +40,18 @@ class Completer:
 
     async def finish_all(self) -> int:
         """At start-up: ask about all that has no outcome. Returns how much of it has none still."""
-        await self._finish(_EVER_US, _AT_START)
+        await self._finish(_EVER_US, ASKED_AT_START)
         async with self._office.store.transaction() as connection:
             return (
-                len(await charges.under_way(connection, _EVER_US, _AT_START))
-                + len(await refunds.owed(connection, _EVER_US, _AT_START))
-                + len(await payouts.under_way(connection, _EVER_US, _AT_START))
+                len(await charges.under_way(connection, _EVER_US, ASKED_AT_START))
+                + len(await refunds.owed(connection, _EVER_US, ASKED_AT_START))
+                + len(await payouts.under_way(connection, _EVER_US, ASKED_AT_START))
             )
 
     async def finish_due(self) -> None:
         """By time: ask about what is due."""
         now_us = self._office.wall_us()
-        await self._finish(now_us, _AT_ONCE)
+        await self._finish(now_us, ASKED_AT_ONCE)
         if now_us >= self._fees_us:
             self._fees_us = now_us + FEES_EVERY_US
             await self._ask_fees()

@@ -41,7 +41,7 @@ PENDING_US: Final = 3_600_000_000
 # What it refused stays owed, and is tried again so much later; somebody has to look at it meanwhile.
 FAILED_US: Final = 86_400_000_000
 
-_AT_ONCE: Final = 100
+OWED_AT_ONCE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +107,9 @@ async def refund_space(office: Office, space: bytes, reason: RefundReason) -> in
     if delivered is None:
         return 0
     fresh: list[bytes] = []
-    for at in range(0, len(sold), _AT_ONCE):
+    for at in range(0, len(sold), OWED_AT_ONCE):
 
-        async def act(work: Work, part: list[bytes] = sold[at : at + _AT_ONCE]) -> list[bytes]:
+        async def act(work: Work, part: list[bytes] = sold[at : at + OWED_AT_ONCE]) -> list[bytes]:
             owed: list[bytes] = []
             for ticket in part:
                 sale = await work.sale(ticket)

@@ -17,7 +17,7 @@ __all__ = ["Sweeper"]
 
 # Keys are looked through so often; one that is older counts as forgotten anyway.
 KEYS_EVERY_US: Final = 3_600_000_000
-_AT_ONCE: Final = 100
+SWEPT_AT_ONCE: Final = 100
 
 
 class Sweeper:
@@ -32,9 +32,9 @@ class Sweeper:
         office = self._office
         while True:
             async with office.store.transaction() as connection:
-                due = await sales.expired(connection, office.wall_us(), _AT_ONCE)
+                due = await sales.expired(connection, office.wall_us(), SWEPT_AT_ONCE)
             failed = await few_at_once(self._expire, due)
-            if failed or len(due) < _AT_ONCE:
+            if failed or len(due) < SWEPT_AT_ONCE:
                 break
         await self._offer()
         await self._forget()
@@ -74,7 +74,7 @@ class Sweeper:
         """Where a seat was free while nobody could take it, offer it now."""
         office = self._office
         async with office.store.transaction() as connection:
-            spaces = await offers.with_room(connection, _AT_ONCE)
+            spaces = await offers.with_room(connection, SWEPT_AT_ONCE)
         for space in spaces:
 
             async def act(work: Work, space: bytes = space) -> None:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from signaling import rules
 from signaling.protocol import messages as wire
@@ -42,7 +42,8 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _MS_US = 1_000
-_RETRY_US = 30_000_000
+# What the store had no time for when somebody was removed, or invited no more, is tried again so much later.
+RETRY_US: Final = 30_000_000
 # Who stands before a door that is closed to everybody is told that, not what a ticket costs.
 _CLOSED = frozenset({"no_such_space", "space_ended", "removed"})
 _REMOVALS = frozenset({Action.REMOVE.value, Action.BAN.value})
@@ -207,7 +208,7 @@ class Admission:
         except Exception:
             self._around.counts.store_failures += 1
             log.exception("what follows for the ticket of somebody is tried again in a while")
-            at_us = self._around.clock_us() + _RETRY_US
+            at_us = self._around.clock_us() + RETRY_US
             key = ("admission", work.__name__, *arguments)
             self._around.alarms.set(key, at_us, partial(self._again, work, arguments))
 

@@ -24,6 +24,7 @@ from signaling.server.relations import Relations
 from signaling.server.sale_books import SaleBooks, Seen
 from signaling.server.sale_news import DueWork, SaleNews
 from signaling.server.sale_rows import payout_row
+from signaling.server.sale_watch import SaleWatch
 from signaling.server.selling import Selling
 from signaling.server.session import Member, Session
 from signaling.server.surroundings import Surroundings
@@ -72,6 +73,10 @@ class BoxOffice:
             told=self.news,
             random_bytes=around.random_bytes,
         )
+        self.watch = SaleWatch(
+            store, around, changed=self.news.ticket_changed, offered=self.news.seat_offered
+        )
+        """Open where other servers may be at the database."""
         self._books = SaleBooks(store, relations, self.till, limits)
         self._selling = Selling(
             store, relations, self._books, self.till, provider.name, limits, around.wall_us
@@ -106,10 +111,13 @@ class BoxOffice:
         if left:
             log.warning("%d payments, refunds or payouts have no outcome yet; they are asked about", left)
         self._due.due(self._around.wall_us())
+        if self._store.is_for_many:
+            await self.watch.start()
 
     def close(self) -> None:
         """Do nothing by time any more. What is under way goes on, or is finished at the next start."""
         self._due.stop()
+        self.watch.stop()
 
     async def on_provider_event(self, event: ProviderEvent) -> None:
         """Post what the provider tells, see `Till.on_provider_event`."""

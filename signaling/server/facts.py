@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 _RETRY_MS = 1_000
 # So many holders of tickets of one Space are looked up at a time; the others wait within the actor's inbox.
-_READERS = 16
+READERS = 16
 
 
 class Question(NamedTuple):
@@ -62,7 +62,7 @@ class History:
         self._bans = Together(lambda: books.banned(space))
         self._sale = Together(lambda: books.is_ticketed(space))
         self._is_ticketed: bool | None = None
-        self._readers = asyncio.Semaphore(_READERS)
+        self._readers = asyncio.Semaphore(READERS)
 
     async def is_banned(self, user: str) -> bool:
         """Whether `user` is banned at this moment."""

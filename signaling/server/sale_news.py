@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 from signaling.protocol import messages as wire
 from signaling.rules.sale import Sale, SaleState
@@ -15,14 +17,20 @@ from signaling.server.session import Session
 from signaling.server.surroundings import Surroundings
 from signaling.store import Store, StoreError, sales, spaces
 
-__all__ = ["DueWork", "SaleNews"]
+__all__ = ["NEWS_KEPT", "DueWork", "SaleNews"]
 
 log = logging.getLogger(__name__)
 
-_ARRIVALS_AT_ONCE = 64
+NEWS_KEPT: Final = 10_000
+"""Of so many sales it is known what was last told of them; of an older one the same may be told again."""
+
+# So many of those who come are looked up in one transaction.
+ARRIVALS_AT_ONCE: Final = 64
+# What is due is tried again so long after the store had no time for it, or after it failed otherwise.
+RETRY_US: Final = 1_000_000
+FAULT_RETRY_US: Final = 10_000_000
+
 _MS_US = 1_000
-_RETRY_US = 1_000_000
-_FAULT_RETRY_US = 10_000_000
 
 
 class DueWork:
@@ -61,13 +69,13 @@ class DueWork:
         self._around.spawn(self._call())
 
     async def _call(self) -> None:
-        again_us = self._around.wall_us() + _FAULT_RETRY_US
+        again_us = self._around.wall_us() + FAULT_RETRY_US
         try:
             again_us = await self._work()
         except StoreError as error:
             self._around.counts.store_failures += 1
             log.warning("what is due of sales is done later: %s", error)
-            again_us = self._around.wall_us() + _RETRY_US
+            again_us = self._around.wall_us() + RETRY_US
         finally:
             self._is_working = False
             known_us, self._next_us = self._next_us, None
@@ -77,7 +85,8 @@ class DueWork:
 
 
 class SaleNews:
-    """**What is told of a ticket is how it is when it is told**, so that the last word is always right.
+    """**What is told of a ticket is how it is when it is told**, so that the last word is always right. The
+    same is told once, also where it is heard of twice: from the till, and as what some server did.
 
     A seat that is offered is told to who is here, and to who comes while it is held: who comes is looked up
     many in one transaction. Whatever cannot be told is in `list_tickets` still.
@@ -92,22 +101,27 @@ class SaleNews:
         self._limits = limits
         self._due = due
         self.on_ticket: Callable[[Sale], None] = lambda sale: None
-        """Told of each ticket that changed before its buyer is. It must not wait and do little."""
+        """Told of each ticket that changed once its buyer was: whoever is put out for it hears first why. It
+        must not wait and do little."""
         self._arrived: dict[str, None] = {}
+        self._told: OrderedDict[bytes, object] = OrderedDict()
         self._is_looking = False
 
     # What the till tells, once it is committed
 
     def seat_offered(self, sale: Sale) -> None:
         """A seat is held for somebody who waited for it."""
-        if sale.buyer in self._presence:
+        if self._is_news(sale, "offered") and sale.buyer in self._presence:
             self._around.spawn(self._safely(self._offer([sale.buyer])))
 
     def ticket_changed(self, sale: Sale) -> None:
         """A ticket is new or different, or its payment has come to an end."""
-        self.on_ticket(sale)
+        if not self._is_news(sale, (sale.state, sale.ticket, sale.returned_minor, sale.attempts)):
+            return
         if sale.buyer in self._presence:
-            self._around.spawn(self._safely(self._changed(sale.sale)))
+            self._around.spawn(self._tell_and_act(sale))
+        else:
+            self.on_ticket(sale)
 
     def due(self, at_us: int) -> None:
         """There is something to do by time at `at_us`."""
@@ -129,10 +143,20 @@ class SaleNews:
         if session.member is not None and session.member.user not in self._presence:
             self._arrived.pop(session.member.user, None)
 
+    def _is_news(self, sale: Sale, what: object) -> bool:
+        """Whether it was not the last that was heard of this sale."""
+        if self._told.get(sale.sale) == what:
+            return False
+        self._told[sale.sale] = what
+        self._told.move_to_end(sale.sale)
+        if len(self._told) > NEWS_KEPT:
+            self._told.popitem(last=False)
+        return True
+
     async def _look_up(self) -> None:
         try:
             while self._arrived:
-                users = list(self._arrived)[:_ARRIVALS_AT_ONCE]
+                users = list(self._arrived)[:ARRIVALS_AT_ONCE]
                 for user in users:
                     del self._arrived[user]
                 await self._safely(self._offer(users))
@@ -151,6 +175,12 @@ class SaleNews:
             if sale.state is SaleState.HELD and left_ms > 0:
                 title = titles.get(sale.space, "")
                 self._presence.tell(sale.buyer, wire.SeatOffered(0, sale.space, sale.sale, left_ms, title))
+
+    async def _tell_and_act(self, sale: Sale) -> None:
+        try:
+            await self._safely(self._changed(sale.sale))
+        finally:
+            self.on_ticket(sale)
 
     async def _changed(self, ticket: bytes) -> None:
         async with self._store.transaction() as connection:

@@ -62,6 +62,11 @@ class Store:
         self._refused = 0
 
     @property
+    def is_for_many(self) -> bool:
+        """Whether other servers may be at the same database."""
+        return not self._database.groups
+
+    @property
     def in_progress(self) -> int:
         """How many operations are under way or wait for their turn, opening and closing included."""
         return self._in_progress

@@ -150,6 +150,11 @@ async def statement(connection: AsyncConnection, space: bytes) -> payout_rules.S
     return payout_rules.statement(sold, paid)
 
 
+async def newest(connection: AsyncConnection) -> int:
+    """The number of the latest entry, 0 where there is none."""
+    return (await connection.execute(select(func.max(ledger_transactions.c.entry)))).scalar_one() or 0
+
+
 async def page(
     connection: AsyncConnection, after: int = 0, limit: int = 1_000, *, account: str = ""
 ) -> list[PostedLine]:

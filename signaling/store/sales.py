@@ -19,6 +19,7 @@ from signaling.store import offers, sellers
 from signaling.store.errors import StoreError
 from signaling.store.pages import chunks
 from signaling.store.tables import spaces
+from signaling.store.tables_ledger import ledger_transactions
 from signaling.store.tables_sales import charges
 from signaling.store.tables_sales import sales as table
 
@@ -98,6 +99,26 @@ async def tickets_of(connection: AsyncConnection, space: bytes, users: Iterable[
         rows = await connection.execute(query.where(table.c.buyer.in_(part)))
         found.update({row.buyer: bytes(row.sale) for row in rows})
     return found
+
+
+async def offered_since(connection: AsyncConnection, since_us: int) -> list[Sale]:
+    """The open holds that were offered to who waited, since then."""
+    query = select(table).where(table.c.offered == 1, table.c.held_us >= since_us, _OPEN)
+    return [_sale(row) for row in await connection.execute(query)]
+
+
+async def booked_after(connection: AsyncConnection, entry: int, limit: int = 500) -> list[tuple[int, Sale]]:
+    """The sales of which something was booked behind the ledger's entry of this number, as they are now, each
+    with its entry, in the order of booking."""
+    booked = ledger_transactions
+    query = (
+        select(booked.c.entry, table)
+        .join(table, table.c.sale == booked.c.ref)
+        .where(booked.c.entry > entry)
+        .order_by(booked.c.entry)
+        .limit(limit)
+    )
+    return [(row.entry, _sale(row)) for row in await connection.execute(query)]
 
 
 async def ticket_of(connection: AsyncConnection, space: bytes, user: str) -> Sale | None:

@@ -70,7 +70,10 @@ def test_terms_that_are_none() -> None:
             *(terms("bad_price", price, 1, HOUR_MS) for price in (0, 1, 99, 99_901, 10**12)),
             *(terms("bad_value", price, 1, HOUR_MS) for price in (-1, -PRICE, 2**48, 2**63)),
             *(terms("malformed", price, 1, HOUR_MS) for price in (12.5, 0.01, "1250", None, True)),
-            *(terms("bad_price", PRICE, 1, HOUR_MS, 0, 0, code) for code in ("EUR", "JPY", "ZZZ", "usd", "U")),
+            *(
+                terms("bad_price", PRICE, 1, HOUR_MS, 0, 0, code)
+                for code in ("EUR", "JPY", "ZZZ", "usd", "U")
+            ),
             *(terms("bad_value", PRICE, 1, HOUR_MS, 0, 0, code) for code in ("DOLLARS", "\n\n\n")),
             *(terms("bad_value", PRICE, capacity, HOUR_MS) for capacity in (0, -1, 10_001, 2**32)),
             terms("malformed", PRICE, 1.5, HOUR_MS),
