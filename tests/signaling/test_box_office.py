@@ -6,14 +6,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from signaling.config import AuthConfig, ServerConfig, TlsConfig
-from signaling.pay.sandbox import SandboxProvider
+from signaling.config import AuthConfig, HostingConfig, PayConfig, TicketsConfig, TlsConfig
+from signaling.pay.sandbox import fee_of
 from signaling.protocol import ErrorCode
 from signaling.protocol import messages as wire
-from signaling.rules import Refused
-from signaling.server.box_office import BoxOffice
+from signaling.store import ledger, offers
 from tests.signaling.server_world import WALL_US, Caller
 from tests.signaling.town import Town
 from tests.signaling.town import tell as tell_town
@@ -28,7 +25,7 @@ def key() -> bytes:
     return next(_KEYS).to_bytes(16)
 
 
-def tell(story: Callable[[Town], Awaitable[None]]) -> None:
+def tell(story: Callable[[Town], Awaitable[None]], **options: Any) -> None:
     """Run a story in a town whose box office is open."""
 
     async def whole(town: Town) -> None:
@@ -36,7 +33,7 @@ def tell(story: Callable[[Town], Awaitable[None]]) -> None:
         await story(town)
         town.parts.box_office.close()
 
-    tell_town(whole)
+    tell_town(whole, **options)
 
 
 async def scheduled(town: Town, host: Caller) -> bytes:
@@ -301,36 +298,75 @@ def test_purchases_have_a_rate() -> None:
     tell(story)
 
 
-@pytest.mark.parametrize(
-    ("kind", "fields"),
-    [
-        (wire.Sell, (UNKNOWN, PRICE, 1, HOUR_MS)),
-        (wire.Reserve, (UNKNOWN, UNKNOWN)),
-        (wire.Buy, (UNKNOWN, "card_ok", UNKNOWN)),
-        (wire.Wait, (UNKNOWN,)),
-        (wire.PayOut, (UNKNOWN,)),
-        (wire.GetPayoutAccount, ()),
-    ],
-)
-def test_the_sandbox_sells_nothing_outside_development_mode(kind: type, fields: tuple[Any, ...]) -> None:
-    async def story(town: Town) -> None:
-        lio = await town.known("lio")
-        office = BoxOffice(
-            ServerConfig(
-                auth=AuthConfig(development=False, signing_key=Path("signing.pem")),
-                tls=TlsConfig(Path("certificate.pem"), Path("key.pem")),
-            ),
-            town.store,
-            SandboxProvider(),
-            town.directory,
-            town.relations,
-            town.parts.presence,
-            town.around,
-        )
-        assert lio.session.member is not None
-        answer = await office.handlers[kind](lio.session, lio.session.member, kind(7, *fields))
-        assert isinstance(answer, Refused)
-        assert answer.code == "selling_off" == ErrorCode.selling_off.name
-        assert "configure stripe" in answer.message
+OUTSIDE = {
+    "auth": AuthConfig(development=False, signing_key=Path("signing.pem")),
+    "tls": TlsConfig(Path("certificate.pem"), Path("key.pem")),
+    "hosting": HostingConfig(min_followers=0),
+}
+"""Of a configuration that is not for development."""
 
-    tell(story)
+
+def test_the_sandbox_sells_nothing_outside_development_mode() -> None:
+    """Asked over the wire, of a Space that could be sold; what is free goes on."""
+
+    async def story(town: Town) -> None:
+        hana, lio = await town.people_named("hana", "lio")
+        space = await scheduled(town, hana)
+        for caller, kind, fields in (
+            (hana, wire.Sell, (space, PRICE, 1, HOUR_MS)),
+            (lio, wire.Reserve, (space, key())),
+            (lio, wire.Buy, (UNKNOWN, "card_ok", key())),
+            (lio, wire.Wait, (space,)),
+            (hana, wire.PayOut, (key(),)),
+            (hana, wire.GetPayoutAccount, ()),
+        ):
+            error = await refused(caller, "selling_off", kind, *fields)
+            assert "sandbox" in error.message and "configure stripe" in error.message
+        await refused(lio, "not_for_sale", wire.GetTerms, space)
+        async with town.store.transaction() as connection:
+            assert await ledger.newest(connection) == 0
+            assert await offers.among(connection, [space]) == {}
+
+    tell(story, sections=OUTSIDE)
+
+
+def test_outside_development_mode_another_provider_than_the_sandbox_sells() -> None:
+    """The same questions, of a server with Stripe configured: it is the sandbox that is refused."""
+
+    async def story(town: Town) -> None:
+        hana, lio = await town.people_named("hana", "lio")
+        space = await scheduled(town, hana)
+        error = await refused(hana, "not_eligible_to_sell", wire.Sell, space, 100, 1, HOUR_MS)
+        assert "1000 followers" in error.message
+        await refused(lio, "no_such_hold", wire.Buy, UNKNOWN, "pm_card_visa", key())
+
+    pay = PayConfig("stripe", stripe_key="sk_test_1", webhook_secret="whsec_1")  # noqa: S106  # of nobody
+    tell(story, sections=OUTSIDE | {"pay": pay})
+
+
+def test_yen_are_sold_as_they_are_without_decimals() -> None:
+    """Prices, fees, shares, refunds and payouts in a currency whose minor unit is the whole one."""
+
+    async def story(town: Town) -> None:
+        hana, lio = await town.people_named("hana", "lio")
+        space = await scheduled(town, hana)
+        for price, code in ((0, ""), (1_000, ""), (500, "USD")):
+            await refused(hana, "bad_price", wire.Sell, space, price, 2, HOUR_MS, 0, 0, code)
+        terms = await hana.ask(wire.Sell, space, 500, 2, HOUR_MS, 0, 0, "JPY")
+        assert (terms.terms.currency, terms.terms.exponent) == ("JPY", 0)
+        ticket = await bought(lio, space)
+        fee = fee_of(500)
+        sums = await hana.ask(wire.GetStatement, space)
+        assert (sums.currency, sums.exponent, sums.sold_minor, sums.fees_minor) == ("JPY", 0, 500, fee)
+        assert sums.host_minor == (500 - fee) * 9_700 // 10_000
+        part = await hana.ask(wire.Refund, ticket, 167, "", key())
+        assert (part.refunded_minor, part.currency, part.exponent) == (167, "JPY", 0)
+        wrong = await refused(hana, "refund_too_large", wire.Refund, ticket, 334, "", key())
+        assert "334 JPY" in wrong.message and "333 JPY" in wrong.message
+        listed = await hana.ask(wire.ListPayouts)
+        assert (listed.currency, listed.exponent, listed.least_minor) == ("JPY", 0, 50)
+        async with town.store.transaction() as connection:
+            trial = await ledger.trial_balance(connection)
+        assert trial.is_right and set(trial.totals) == {("JPY", True)}
+
+    tell(story, sections={"tickets": TicketsConfig(currency="JPY")})

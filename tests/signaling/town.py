@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,7 +34,9 @@ class Town(World):
         hosting: HostingConfig | None = None,
         graph: PeopleGraph | None = None,
         locate: Locate | None = None,
+        sections: Mapping[str, Any] | None = None,
     ) -> None:
+        """sections: of the configuration, in place of the usual ones."""
         super().__init__(limits=limits or LimitsConfig(requests_per_s=1_000, requests_burst=1_000))
         self.store = store
         self.people = people or PeopleConfig()
@@ -48,12 +50,13 @@ class Town(World):
             bonds=self.relations,
             observers=[],
         )
-        config = ServerConfig(
-            auth=AuthConfig(development=True),
-            limits=self.limits,
-            people=self.people,
-            hosting=hosting or HostingConfig(),
-        )
+        usual = {
+            "auth": AuthConfig(development=True),
+            "limits": self.limits,
+            "people": self.people,
+            "hosting": hosting or HostingConfig(),
+        }
+        config = ServerConfig(**{**usual, **(sections or {})})
         self.parts = Parts(
             config,
             self.store,
