@@ -20,7 +20,9 @@ class Failure(Exception):  # noqa: N818 - it is the outcome of a command
     exit_status = EXIT_FAILED
 
     def __init__(self, code: str, message: str, remedy: str = "") -> None:
-        joint = " " if message.endswith((".", "?")) else "; "
+        joint = "; "
+        if message.endswith((".", "?")):  # a sentence of the server's, behind which another one begins
+            joint, remedy = " ", remedy if remedy.startswith("spaces ") else remedy[:1].upper() + remedy[1:]
         super().__init__(f"{message}{joint}{remedy}" if remedy else message)
         self.code = code
         self.message = message

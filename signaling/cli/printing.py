@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from rich.console import Console, RenderableType
+from rich.console import Console, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -43,7 +43,8 @@ def listing(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -
         return Text("\n").join(Text(f"{row[0]}\n  {' · '.join(filter(None, row[1:]))}") for row in rows)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for at, column in enumerate(columns):
-        table.add_column(column, no_wrap=at == 0, justify="right" if column == "People" else "left")
+        justify: JustifyMethod = "right" if column == "People" else "left"
+        table.add_column(column, no_wrap=at == 0, justify=justify, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     return table

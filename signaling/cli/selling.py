@@ -39,7 +39,7 @@ def sell(  # noqa: PLR0917 - the terms of sale
     options: ConnectionOptions,
     space: str,
     price: str,
-    capacity: int,
+    capacity: int | None,
     length: str,
     from_: str,
     until: str,
@@ -47,7 +47,8 @@ def sell(  # noqa: PLR0917 - the terms of sale
     as_json: bool,
 ) -> int:
     """Sell tickets at these terms, or show those there are; returns 0."""
-    given = [name for name, so in (("--price", price), ("--capacity", capacity), ("--length", length)) if so]
+    terms = (("--price", price or None), ("--capacity", capacity), ("--length", length or None))
+    given = [name for name, term in terms if term is not None]
     if (given or from_ or until) and len(given) < 3:
         raise Misuse(
             "terms_missing",
@@ -80,7 +81,7 @@ async def _sell(  # noqa: PLR0917 - as sell
     options: ConnectionOptions,
     space: str,
     price: str,
-    capacity: int,
+    capacity: int | None,
     length: str,
     from_: str,
     until: str,
@@ -97,7 +98,7 @@ async def _sell(  # noqa: PLR0917 - as sell
             code, exponent = await _currency(client)
             price_minor = read_amount("--price", price, code, exponent)
             terms = await client.sell(
-                where, price_minor, capacity, promised, sale_from=begins, sale_until=ends, currency=code
+                where, price_minor, capacity or 0, promised, sale_from=begins, sale_until=ends, currency=code
             )
     if as_json:
         print_json(terms)

@@ -20,7 +20,9 @@ def sell(
     price: Annotated[
         str, typer.Option(metavar="AMOUNT", help="Of one ticket, in the server's currency: 12.50.")
     ] = "",
-    capacity: Annotated[int, typer.Option(min=0, metavar="NUMBER", help="How many tickets there are.")] = 0,
+    capacity: Annotated[
+        int | None, typer.Option(min=0, metavar="NUMBER", help="How many tickets there are.")
+    ] = None,
     length: Annotated[
         str,
         typer.Option(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from typing import Final
 
 from rich.console import Console
 from rich.text import Text
@@ -16,17 +18,24 @@ from signaling.client import (
     Bought,
     BoughtState,
     Client,
+    ConnectionClosed,
     RequestRefused,
     Reserved,
     SeatOffered,
     SpacesError,
     TicketRow,
     TicketState,
+    TimedOut,
     Waiting,
 )
 from signaling.client.names import space_id
 
-__all__ = ["buy", "list_tickets"]
+__all__ = ["ASK_S", "buy", "list_tickets"]
+
+ASK_S: Final = 15.0
+"""So often who waits for a seat asks whether they wait still: nobody tells them of the end of a sale."""
+
+_ASKED_TWICE: Final = 2
 
 
 def buy(options: ConnectionOptions, space: str, card: str, *, hold: str, in_line: bool, as_json: bool) -> int:
@@ -81,19 +90,27 @@ class _Purchase:
     async def _in_line(self, client: Client, where: str, number: int) -> SeatOffered:
         """Until it is one's turn. Whoever goes away before that is off the list."""
         self._tell({"place": number}, f"You are at place {number} of the waiting list. Ctrl-C leaves it.")
-        wanted, offered = space_id(where), None
+        offered = asyncio.ensure_future(_offer(client, space_id(where)))
+        closed = asyncio.ensure_future(_off_the_list(client, where))
         try:
-            async for event in client.ticket_events():
-                if isinstance(event, SeatOffered) and event.space == wanted:
-                    offered = event
-                    left = duration(event.expires_in_ms / 1000)
-                    self._tell(event, f"A seat has become free and is held for {left}.")
-                    return event
+            await asyncio.wait((offered, closed), return_when=asyncio.FIRST_COMPLETED)
+            if not offered.done():
+                closed.result()
+                raise Failure(
+                    "sale_closed", "you are on the waiting list no more: the sale is over", "choose another"
+                )
+            seat = offered.result()
         finally:
-            if offered is None:
+            is_mine = offered.done() and not offered.cancelled() and offered.exception() is None
+            for task in (offered, closed):
+                task.cancel()
+            await asyncio.gather(offered, closed, return_exceptions=True)
+            if not is_mine:
                 with contextlib.suppress(SpacesError):
                     await client.stop_waiting(where)
-        raise Failure("closed", "the connection ended before a seat became free", "start again")
+        left = duration(seat.expires_in_ms / 1000)
+        self._tell(seat, f"A seat has become free and is held for {left}.")
+        return seat
 
     def _say_what_to_do(self, bought: Bought) -> None:
         if bought.state == BoughtState.NEEDS_ACTION:
@@ -125,6 +142,23 @@ class _Purchase:
             self._console.print(Text(words), soft_wrap=True)
 
 
+async def _offer(client: Client, wanted: bytes) -> SeatOffered:
+    """The next seat of this Space that is offered."""
+    async for event in client.ticket_events():
+        if isinstance(event, SeatOffered) and event.space == wanted:
+            return event
+    raise Failure("closed", "the connection ended before a seat became free", "start again")
+
+
+async def _off_the_list(client: Client, where: str) -> None:
+    """Returns once one waits no more. Asked twice: between them a seat that was offered is told."""
+    asked = 0
+    while asked < _ASKED_TWICE:
+        await asyncio.sleep(ASK_S)
+        with contextlib.suppress(TimedOut, ConnectionClosed):
+            asked = 0 if (await client.terms(where)).place else asked + 1
+
+
 async def _list(options: ConnectionOptions, sold_for: str, most: int, as_json: bool) -> int:
     options, where = place(options, sold_for)
     async with await dial(options) as client:
@@ -145,8 +179,8 @@ def _row(row: TicketRow, sold: bool) -> list[str]:
         row.ticket.hex(),
         f"{row.name} ({row.user})" if sold else row.title,
         ticket_word(row),
-        amount(row.paid_minor, row.currency, row.exponent),
+        amount(row.paid_minor, row.currency, row.exponent) if row.paid_minor else "",
         given_back(row),
         heard(row),
-        time_of(row.bought_ms),
+        time_of(row.bought_ms) if row.bought_ms else "",
     ]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from signaling.cli import tickets
 from signaling.cli.money import amount, given_back, heard, payout_word, ticket_word
 from signaling.cli.selling import account_view
 from signaling.protocol import ErrorCode
@@ -108,6 +109,13 @@ def test_terms_are_shown_without_a_price(world: World) -> None:
     said = world.spaces("sell", ID)
     assert "none is free now" in said
     assert "at place 3 of the waiting list" in said
+
+
+def test_a_capacity_of_0_is_for_the_server_to_refuse(world: World) -> None:
+    world.script = refusing(wire.Sell, ErrorCode.bad_value, "0 tickets are for sale and 1 is the least.")
+    said = world.refused(2, "bad_value", "sell", ID, "--price", "5", "--capacity", "0", "--length", "1h")
+    assert "0 tickets" in said
+    assert sent(world, wire.Sell)[0].capacity == 0
 
 
 def test_half_of_the_terms_are_misuse(world: World) -> None:
@@ -234,6 +242,22 @@ def test_who_stands_in_line_already_goes_on_waiting(world: World) -> None:
 
 async def _nothing(stage: Stage) -> None:
     await asyncio.sleep(5)
+
+
+def test_a_sale_that_ends_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tickets, "ASK_S", 0.01)
+    places = iter([3, 0, 3, 0, 0])
+
+    def script(session: Session, request: Request) -> Answer:
+        if isinstance(request, wire.GetTerms):
+            return wire.SaleTerms(request.id, SPACE, "Tea", "Hana", 9, TERMS, next(places))
+        return refusing(wire.Reserve, ErrorCode.sold_out, "1 of 1 tickets are sold")(session, request)
+
+    world.script = script
+    world.during = _nothing
+    said = world.refused(1, "sale_closed", "buy", ID, "--card", "card_ok", "--wait")
+    assert "the sale is over" in said
+    assert len(sent(world, wire.GetTerms)) == 5
 
 
 def test_who_goes_away_is_off_the_list(world: World) -> None:

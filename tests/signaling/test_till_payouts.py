@@ -81,6 +81,29 @@ def test_what_is_too_little_rolls_over(tmp_path: Path) -> None:
     told(fresh(tmp_path), story, payout_least_minor=SHARE + 1)
 
 
+def test_a_payout_takes_no_share_of_a_space_that_is_not_over_for_a_day(tmp_path: Path) -> None:
+    """The second Space is sold out when the first is paid out, and is paid out when its own day is over."""
+
+    async def story(world: World) -> None:
+        await over(world, "bob")
+        world.now_us += DAY_US
+        await world.on_sale(space=OTHER)
+        later = await world.bought("cid", space=OTHER)
+        paid = await world.till.pay_out("ann", world.key())
+        assert isinstance(paid, StoredPayout)
+        assert paid.payout.amount_minor == SHARE
+        assert (await world.sale(later.sale)).payout == b""
+        await world.go_live(OTHER)
+        await world.end(OTHER, on_air_us=HOUR_US)
+        assert await world.till.holdings("ann") == Holdings(SHARE, 0)
+        world.now_us += DAY_US
+        again = await world.till.pay_out("ann", world.key())
+        assert isinstance(again, StoredPayout)
+        assert (await world.sale(later.sale)).payout == again.payout.payout
+
+    told(fresh(tmp_path), story)
+
+
 def test_a_refund_after_the_payout_is_carried_forward(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         await over(world, "bob")
