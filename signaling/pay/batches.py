@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, TypeVar
 
 __all__ = ["CALLS_AT_ONCE", "few_at_once"]
@@ -17,18 +17,22 @@ CALLS_AT_ONCE: Final = 8
 _T = TypeVar("_T")
 
 
-async def few_at_once(act: Callable[[_T], Awaitable[None]], what: Sequence[_T]) -> int:
-    """Do `act` with each; returns how many failed. Those stay as they are in the store, for another time."""
-    failed = 0
+async def few_at_once(act: Callable[[_T], Awaitable[None]], what: Iterable[_T]) -> int:
+    """Do `act` with each; returns how many failed. Those stay as they are in the store, for another time.
 
-    async def bounded(each: _T) -> None:
+    One that takes long, or has to wait for an answer that does not come, keeps none of the others waiting as
+    long as there are fewer than CALLS_AT_ONCE of them.
+    """
+    left, failed = iter(what), 0
+
+    async def work() -> None:
         nonlocal failed
-        try:
-            await act(each)
-        except Exception:  # whatever it is: the others have their own outcome
-            failed += 1
-            log.exception("one of %d could not be finished, it is tried again later", len(what))
+        for each in left:
+            try:
+                await act(each)
+            except Exception:  # whatever it is: the others have their own outcome
+                failed += 1
+                log.exception("one of several could not be finished, it is tried again later")
 
-    for at in range(0, len(what), CALLS_AT_ONCE):
-        await asyncio.gather(*(bounded(each) for each in what[at : at + CALLS_AT_ONCE]))
+    await asyncio.gather(*(work() for _ in range(CALLS_AT_ONCE)))
     return failed

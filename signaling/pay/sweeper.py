@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from signaling.pay.batches import few_at_once
@@ -28,24 +29,34 @@ class Sweeper:
         self._keys_us = 0
 
     async def sweep(self) -> int | None:
-        """Do what is due now; returns when the next hold expires, None where there is none."""
+        """What is due of seats, without the provider; returns when the next hold expires, None where there is
+        none."""
+        next_us = await self._expire_all(SaleState.HELD, self._expire)
+        await self._offer()
+        await self._forget()
+        return next_us
+
+    async def give_up(self) -> int | None:
+        """What is due of seats whose payment is under way; returns when the next of them expires."""
+        return await self._expire_all(SaleState.PAYING, self._expire_paying)
+
+    async def _expire_all(self, state: SaleState, expire: Callable[[Sale], Awaitable[None]]) -> int | None:
         office = self._office
         while True:
             async with office.store.transaction() as connection:
-                due = await sales.expired(connection, office.wall_us(), SWEPT_AT_ONCE)
-            failed = await few_at_once(self._expire, due)
+                due = await sales.expired(connection, office.wall_us(), SWEPT_AT_ONCE, state=state)
+            failed = await few_at_once(expire, due)
             if failed or len(due) < SWEPT_AT_ONCE:
                 break
-        await self._offer()
-        await self._forget()
         async with office.store.transaction() as connection:
-            return await sales.next_expiry_us(connection)
+            return await sales.next_expiry_us(connection, state=state)
+
+    async def _expire_paying(self, sale: Sale) -> None:
+        """The payment is cancelled first; it may arrive still."""
+        await self._give_up(sale)
+        await self._expire(sale)
 
     async def _expire(self, sale: Sale) -> None:
-        """A hold's time is over. A payment under way is cancelled first; it may arrive still."""
-        if sale.state is SaleState.PAYING:
-            await self._give_up(sale)
-
         async def act(work: Work) -> None:
             now = await work.sale(sale.sale)
             after = holds.lapse(now, work.now_us)

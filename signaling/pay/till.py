@@ -137,9 +137,20 @@ class Till:
         return await self._completer.finish_all()
 
     async def on_time(self) -> int:
-        """Do what is due; returns when to call again, at most IDLE_US from now. **One call at a time.**"""
+        """Do what is due: `on_seats`, then `on_money`. For who has nothing else to do meanwhile."""
+        return min(await self.on_seats(), await self.on_money())
+
+    async def on_seats(self) -> int:
+        """Let holds lapse and offer free seats, without the provider: whatever that does, no seat waits for
+        it. Returns when to call again, at most IDLE_US from now. One call at a time, beside `on_money`."""
+        return self._within_idle(await self._sweeper.sweep())
+
+    async def on_money(self) -> int:
+        """Do what is due with the provider, which may take as long as that. Otherwise as `on_seats`."""
         await self._overs.by_time()
         await self._completer.finish_due()
-        next_us = await self._sweeper.sweep()
+        return self._within_idle(await self._sweeper.give_up())
+
+    def _within_idle(self, next_us: int | None) -> int:
         idle_us = self._office.wall_us() + IDLE_US
         return idle_us if next_us is None else min(next_us, idle_us)

@@ -60,7 +60,11 @@ class BoxOffice:
         self._directory = directory
         self._around = around
         self._why_off = why_not_selling(config)
-        self._due = DueWork(around, self._on_time)
+        # Each beside the other: however long the provider thinks, no seat waits for it.
+        self._due = (
+            DueWork(around, "seats", self._on_seats),
+            DueWork(around, "money", self._on_money),
+        )
         self.news = SaleNews(store, presence, around, limits, self._due)
         """Told who comes and goes."""
         self.on_sale: Callable[[bytes], None] = lambda space: None
@@ -110,21 +114,25 @@ class BoxOffice:
         left = await self.till.complete_unfinished()
         if left:
             log.warning("%d payments, refunds or payouts have no outcome yet; they are asked about", left)
-        self._due.due(self._around.wall_us())
+        self.news.due(self._around.wall_us())
         if self._store.is_for_many:
             await self.watch.start()
 
     def close(self) -> None:
         """Do nothing by time any more. What is under way goes on, or is finished at the next start."""
-        self._due.stop()
+        for work in self._due:
+            work.stop()
         self.watch.stop()
 
     async def on_provider_event(self, event: ProviderEvent) -> None:
         """Post what the provider tells, see `Till.on_provider_event`."""
         await self.till.on_provider_event(event)
 
-    async def _on_time(self) -> int:
-        return await self.till.on_time()
+    async def _on_seats(self) -> int:
+        return await self.till.on_seats()
+
+    async def _on_money(self) -> int:
+        return await self.till.on_money()
 
     # Hosts
 

@@ -35,12 +35,14 @@ _MS_US = 1_000
 
 class DueWork:
     """Calls `work` when something is due, one call at a time. `work` returns when to be called again.
+    `name`: of its alarm.
 
     Times are of the wall. What fails is logged and tried again.
     """
 
-    def __init__(self, around: Surroundings, work: Callable[[], Awaitable[int]]) -> None:
+    def __init__(self, around: Surroundings, name: str, work: Callable[[], Awaitable[int]]) -> None:
         self._around = around
+        self._key = ("sales", name)
         self._work = work
         self._next_us: int | None = None  # of the monotonic clock
         self._is_working = False
@@ -53,14 +55,14 @@ class DueWork:
     def stop(self) -> None:
         """Call it no more; a call under way goes on."""
         self._is_over = True
-        self._around.alarms.set(("sales",), None, self._ring)
+        self._around.alarms.set(self._key, None, self._ring)
 
     def _set(self, clock_us: int) -> None:
         if self._is_over or (self._next_us is not None and self._next_us <= clock_us):
             return
         self._next_us = clock_us
         if not self._is_working:
-            self._around.alarms.set(("sales",), clock_us, self._ring)
+            self._around.alarms.set(self._key, clock_us, self._ring)
 
     def _ring(self, now_us: int) -> None:
         if self._is_working or self._is_over:
@@ -93,7 +95,12 @@ class SaleNews:
     """
 
     def __init__(
-        self, store: Store, presence: Presence, around: Surroundings, limits: SaleLimits, due: DueWork
+        self,
+        store: Store,
+        presence: Presence,
+        around: Surroundings,
+        limits: SaleLimits,
+        due: Sequence[DueWork],
     ) -> None:
         self._store = store
         self._presence = presence
@@ -125,7 +132,8 @@ class SaleNews:
 
     def due(self, at_us: int) -> None:
         """There is something to do by time at `at_us`."""
-        self._due.due(at_us)
+        for work in self._due:
+            work.due(at_us)
 
     # Who comes and goes
 

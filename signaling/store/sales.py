@@ -176,20 +176,23 @@ async def page(
     return found[:limit], (last.sold_us or 0, last.sale)
 
 
-async def expired(connection: AsyncConnection, now_us: int, limit: int = 100) -> list[Sale]:
-    """Open ones whose time is over, the longest first."""
+async def expired(
+    connection: AsyncConnection, now_us: int, limit: int = 100, *, state: SaleState = SaleState.HELD
+) -> list[Sale]:
+    """Those in this state, HELD or PAYING, whose time is over, the longest first."""
     query = (
         select(table)
-        .where(_OPEN, table.c.expires_us <= now_us)
+        .where(_OPEN, table.c.state == state.value, table.c.expires_us <= now_us)
         .order_by(table.c.expires_us, table.c.sale)
         .limit(limit)
     )
     return [_sale(row) for row in await connection.execute(query)]
 
 
-async def next_expiry_us(connection: AsyncConnection) -> int | None:
-    """When the next open one expires."""
-    found = (await connection.execute(select(func.min(table.c.expires_us)).where(_OPEN))).scalar_one()
+async def next_expiry_us(connection: AsyncConnection, *, state: SaleState = SaleState.HELD) -> int | None:
+    """When the next one in this state, HELD or PAYING, expires."""
+    query = select(func.min(table.c.expires_us)).where(_OPEN, table.c.state == state.value)
+    found = (await connection.execute(query)).scalar_one()
     return None if found is None else int(found)
 
 

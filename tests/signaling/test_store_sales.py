@@ -146,6 +146,8 @@ def test_no_more_are_sold_than_there_are(told: Told) -> None:
         assert caught.value.code == "hold_open"
         assert await sales.next_expiry_us(connection) == found[0].expires_us
         assert await sales.expired(connection, found[0].expires_us - 1) == []
+        assert await sales.expired(connection, found[0].expires_us, state=SaleState.PAYING) == []
+        assert await sales.next_expiry_us(connection, state=SaleState.PAYING) is None
         assert len(await sales.expired(connection, found[0].expires_us)) == 2
         await sales.save(connection, found[0], hold_rules.lapse(found[0], found[0].expires_us))
         assert (await seen(connection)).free == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,35 @@ def test_a_seat_given_back_is_offered_at_once(store_url: str) -> None:
         assert [buyer for buyer, _ in world.heard.offers] == ["cid"]
 
     told(store_url, story)
+
+
+def test_a_provider_that_does_not_answer_keeps_no_seat(tmp_path: Path) -> None:
+    """Payments, refunds and whatever else wait for it; a hold lapses and is offered all the same."""
+
+    async def story(world: World) -> None:
+        never = asyncio.Event()
+        await world.on_sale(capacity=3)
+        sold, hold = await world.bought("bob"), await world.held("cid")
+        world.bank.after["charge"] = world.bank.before["find_charge"] = 1
+        await world.till.buy("eve", (await world.held("eve")).sale, "card_ok", world.key())
+        await world.till.wait(SPACE, "dan")
+        world.bank.before["refund"] = world.bank.before["find_refund"] = 1
+        await world.till.refund("ann", sold.sale, 1, world.key())
+
+        async def silent(*arguments: object, **hints: object) -> None:
+            await never.wait()
+
+        for verb in ("find_charge", "find_refund", "cancel_charge"):
+            setattr(world.bank.inner, verb, silent)
+        world.now_us = hold.expires_us
+        money = asyncio.ensure_future(world.till.on_money())
+        assert await world.till.on_seats() > world.now_us
+        assert [buyer for buyer, _ in world.heard.offers] == ["dan"]
+        assert not money.done()
+        money.cancel()
+        await asyncio.gather(money, return_exceptions=True)
+
+    told(fresh(tmp_path), story)
 
 
 async def _lapsed_while_paying(world: World) -> Sale:
