@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from signaling.config import HttpConfig, PayConfig, TicketsConfig
+from signaling.config import HttpConfig, LimitsConfig, PayConfig, TicketsConfig
 from signaling.http.app import WEBHOOK_PATH
 from signaling.pay import stripe_objects
 from signaling.pay.sandbox import CARDS, fee_of
@@ -26,6 +26,7 @@ from signaling.rules.postings import (
     payouts_account,
 )
 from signaling.rules.sale_limits import SaleLimits, span
+from signaling.server.sale_watch import WATCH_US
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tickets.md").read_text(encoding="utf-8")
 USD = currency("USD")
@@ -77,6 +78,8 @@ NUMBERS = {
     "which doubles with each": span(LIMITS.pause_most_us),
     "Holds that bought nothing are forgotten": span(LIMITS.lapses_forgotten_us),
     "The same request with the same key": span(LIMITS.keys_us),
+    "One connection waits for the provider": str(LimitsConfig().requests_aside),
+    "They are told of the ticket first": span(WATCH_US),
     "Waiting for a seat of one Space": f"{LIMITS.waiting:,} people",
     "A seat that becomes free": span(LIMITS.offer_us),
     "**No-show**": span(LIMITS.no_show_us),
