@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -20,9 +21,12 @@ from signaling.pay import (
     ProviderUnknown,
     RefundOrder,
 )
+from signaling.pay.refunding import Refunded
 from signaling.pay.stripe import SETTLED_S, StripeProvider
 from signaling.pay.webhooks import ProviderInbox
+from signaling.rules import Refused
 from signaling.server.counts import Counts
+from signaling.store import Store, ledger
 from tests.signaling.pay_world import (
     DECLINED,
     KEY,
@@ -35,6 +39,8 @@ from tests.signaling.pay_world import (
     provider_at,
     serving,
 )
+from tests.signaling.store_stories import MEMORY
+from tests.signaling.till_stories import World
 
 # What is never answered is given up after this; what comes then is answered within it.
 PATIENCE_S = 3.0
@@ -297,5 +303,42 @@ def test_a_name_of_another_charge_is_not_taken_for_this_one(stripe_url: str) -> 
             await provider.find_charge(an_id(1), ref=other.ref)
         with pytest.raises(ProviderUnknown):
             await provider.find_charge(an_id(1), ref="pi_of_nobody")
+
+    tell(stripe_url, story)
+
+
+def test_a_till_sells_and_gives_back_through_stripe_whatever_happens_on_the_way(
+    stripe_url: str,
+) -> None:
+    """Charged and answered with 500, declined, given back over a connection that is cut, told of twice."""
+
+    async def story(provider: StripeProvider, proxy: FaultProxy) -> None:
+        store = Store(MEMORY)
+        await store.open()
+        bank: Any = provider
+        world = World(store, bank)
+        world.now_us = int(time.time() * 1_000_000)
+        await world.on_sale()
+        proxy.faults.append("500")
+        sale = await world.bought("bob", VISA)
+        assert [shape["status"] for shape in intents(stripe_url)] == ["succeeded"]
+        declined = await world.till.buy("cid", (await world.held("cid")).sale, DECLINED, world.key())
+        assert isinstance(declined, Refused)
+        assert (declined.code, "(card_declined)" in declined.message) == ("card_declined", True)
+        proxy.faults.append("cut")
+        given = await world.till.refund("ann", sale.sale, 417, world.key())
+        assert isinstance(given, Refunded)
+        assert (given.is_paid, given.sale.refund_paid_minor) == (True, 417)
+        async with store.transaction() as connection:
+            trial, newest = await ledger.trial_balance(connection), await ledger.newest(connection)
+        assert trial.is_right
+        found = await provider.find_charge(sale.charge)
+        assert found is not None
+        for event in ("evt_1", "evt_1", "evt_2"):
+            await world.till.on_provider_event(ProviderEvent(event, 0, ChargeChanged(sale.charge, found)))
+        async with store.transaction() as connection:
+            assert await ledger.newest(connection) == newest, "nothing of it was news"
+        assert await world.till.complete_unfinished() == 0
+        await store.close()
 
     tell(stripe_url, story)

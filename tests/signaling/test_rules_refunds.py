@@ -178,6 +178,17 @@ def test_each_gives_back_its_share_and_no_more(history: tuple[Sale, list[tuple[i
         assert before[:3] == (sale.host_minor, sale.platform_minor, fee)
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_who_caused_a_part_bears_the_fee_of_that_part(order: tuple[int, int]) -> None:
+    """400 of 1,000 given by the host, and 600 because the platform ended the Space: of 59, 23 and 36."""
+    steps = ((400, RefundReason.GIVEN), (600, RefundReason.PLATFORM_ENDED))
+    sale = settled()
+    for at in order:
+        sale = after(sale, steps[at])
+    borne = parts(sale)
+    assert (borne.fee_minor, borne.fee_of_host_minor, borne.fee_of_platform_minor) == (59, 23, 36)
+
+
 @given(histories())
 def test_lifetime_revenue_counts_what_was_kept(history: tuple[Sale, list[tuple[int, RefundReason]]]) -> None:
     sale, steps = history
