@@ -272,7 +272,9 @@ def test_who_goes_away_is_off_the_list(world: World) -> None:
 
 
 def test_ones_tickets(world: World) -> None:
-    row = ticket(refunded_minor=417, delivered_ms=2_400_000, on_air_ms=2_700_000, why="broke_off", note="Sorry")
+    row = ticket(
+        refunded_minor=417, delivered_ms=2_400_000, on_air_ms=2_700_000, why="broke_off", note="Sorry"
+    )
     world.script = answering(wire.ListTickets, lambda ask: wire.Tickets(ask.id, [row]))
     said = world.spaces("tickets", "--most", "5")
     assert world.sent() == [wire.ListTickets(1, None, 5)]
