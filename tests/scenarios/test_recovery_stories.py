@@ -36,13 +36,13 @@ def test_a_speaker_on_a_bad_network_is_repaired_and_a_listener_too(plane: str, t
             assert not any(parse_audio(each, True).redundant for each in heard if each[1] != REPORT)
             venue.network.impair(FIRST, SERVER[0], LOSSY)
             venue.network.impair(SERVER[0], SECOND, BURSTY)
-            speech = asyncio.ensure_future(say(talk, voice(4, 14.0)))
+            speech = asyncio.ensure_future(say(talk, voice(4, 11.0)))
             await asyncio.sleep(3.0)
             talker = talk.stats.talker
             assert talker.fec_pct >= 10 and talker.reported_lost > 0
             await speech
             talker = talk.stats.talker
-            assert talker.copied > 100 and talker.bitrate_bps < 48_000
+            assert talker.copied > 60 and talker.bitrate_bps < 48_000
             copied = [each for each in heard if each[1] != REPORT and parse_audio(each, True).redundant]
             assert len(copied) > 50
 

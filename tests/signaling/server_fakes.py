@@ -25,6 +25,7 @@ class FakeEngine:
         self.seats: set[int] = set()
         self.packets: tuple[tuple[int, bytes], ...] = ()
         self.excluded: frozenset[int] = frozenset()
+        self.reports: tuple[tuple[int, bytes], ...] = ()
         self.fails: str | None = None
 
     def _ask(self, *what: Any) -> int:
@@ -61,7 +62,9 @@ class FakeEngine:
 
     def tick(self, now_us: int) -> Any:
         packets, self.packets = self.packets, ()
-        return SimpleNamespace(packets=packets, excluded=self.excluded, applied=self.serial, reports=())
+        return SimpleNamespace(
+            packets=packets, excluded=self.excluded, applied=self.serial, reports=self.reports
+        )
 
 
 class FakeRecords:

@@ -9,16 +9,17 @@ from hypothesis import strategies as st
 from signaling.media import Audience, AudienceCounts, MixedFrame, PlainRoom, Takes
 from signaling.media.audience import FULL
 from spacecore import FULL as ENGINE_FULL
+from spacecore import Report, Space, pack_audio, pack_report, parse_audio
 from tests.signaling.server_fakes import FakeEngine
 
 SPACE = bytes(16)
 
 
 class Ear:
-    def __init__(self, takes: bool = True) -> None:
+    def __init__(self, takes: bool = True, *, redundancy: int = 0, reports: bool = False) -> None:
         self.heard: list[bytes] = []
         self.is_open = takes
-        self.takes = Takes()
+        self.takes = Takes(1, redundancy, reports)
 
     def send_audio(self, datagram: bytes) -> bool:
         self.heard.append(datagram)
@@ -166,3 +167,70 @@ def test_a_seat_that_begins_muted_is_muted_before_anything_is_heard() -> None:
     engine = FakeEngine()
     PlainRoom(SPACE, engine).add_seat(7, muted=True)
     assert engine.asked == [("add", 7), ("mute", 7, True)]
+
+
+# --- loss ---------------------------------------------------------------------------------------------------
+
+
+def mix(seq: int) -> bytes:
+    return pack_audio([bytes([0x78, seq]) * 20], seq=seq, timestamp=960 * seq, level=30, seats=[1])
+
+
+def said(lost: int, bursts: int) -> bytes:
+    return pack_report(Report(0, 250 - lost, lost, 0, 5, 40, bursts))
+
+
+def test_who_loses_many_in_a_row_gets_copies_as_far_as_they_are_taken() -> None:
+    room = PlainRoom(SPACE, Space(complexity=0))
+    ears = {"two": Ear(redundancy=2), "one": Ear(redundancy=1), "none": Ear(), "calm": Ear(redundancy=2)}
+    for user, ear in ears.items():
+        room.enter(user, ear)
+        room.report(user, said(0, 0) if user == "calm" else said(30, 10), 0)
+    room.report("nobody", said(30, 10), 0)
+    for seq in range(8):
+        room._publish(FULL, mix(seq), frozenset())
+    counts = {
+        user: [len(parse_audio(each, True).redundant) for each in ear.heard] for user, ear in ears.items()
+    }
+    assert counts == {
+        "two": [0, 0, 1, 2, 2, 2, 2, 2],
+        "one": [0, 0, 1, 1, 1, 1, 1, 1],
+        "none": [0] * 8,
+        "calm": [0] * 8,
+    }
+    last = parse_audio(ears["two"].heard[-1], True)
+    assert [frame[1] for frame in last.redundant] == [4, 5] and last.distance == 2
+    assert ears["calm"].heard == ears["none"].heard == [mix(seq) for seq in range(8)]
+    for turn in range(1, 12):
+        for user in ("two", "one"):
+            room.report(user, said(0, 0), turn * 5_000_000)
+    room._publish(FULL, mix(8), frozenset())
+    assert ears["two"].heard[-1] == mix(8)
+
+
+def test_a_listener_who_comes_back_begins_without_a_past() -> None:
+    room = PlainRoom(SPACE, Space(complexity=0))
+    ear = Ear(redundancy=2)
+    room.enter("ann", ear)
+    room.report("ann", said(30, 10), 0)
+    room.leave("ann")
+    room.enter("ann", ear)
+    for seq in range(6):
+        room._publish(FULL, mix(seq), frozenset())
+    assert ear.heard == [mix(seq) for seq in range(6)]
+    room.report("ann", b"\x00\x02", 0)
+    room.report("ann", b"", 0)
+
+
+def test_who_is_in_a_seat_is_told_how_they_arrive_if_they_want_to_be() -> None:
+    engine = FakeEngine()
+    room = PlainRoom(SPACE, engine)
+    curious, other = Ear(reports=True), Ear()
+    for seat, (user, ear) in enumerate((("ann", curious), ("bob", other))):
+        room.enter(user, ear)
+        room.seat(user, seat)
+    engine.reports = ((0, b"about ann"), (1, b"about bob"), (2, b"about nobody"))
+    room.tick(0)
+    assert (curious.heard, other.heard) == ([b"about ann"], [])
+    room.report("ann", said(0, 0), 0)
+    assert ("report", 0, said(0, 0)) in engine.asked

@@ -251,6 +251,7 @@ def test_bundles_of_another_number_are_no_jitter_and_lost_ones_are_counted_by_fr
     report = report_of(arrivals)
     assert report is not None
     assert (report.highest_seq, report.received, report.lost, report.jitter_ms) == (197, 193, 5, 7)
+    assert report.bursts == 2
 
 
 def test_a_bundle_that_brings_old_and_new_frames_moves_the_highest_number() -> None:

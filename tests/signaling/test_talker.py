@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from signaling.client.errors import BadAudio
 from signaling.client.talker import BURST_FRAMES, GAP_US, Talker, Voice
-from signaling.protocol.datagram import parse_audio
-from spacecore import Decoder, Encoder
+from signaling.protocol.datagram import pack_report, parse_audio
+from spacecore import Advice, Decoder, Encoder, Report
+from spacecore._opus import packet_carries_fec
 from tests.signals import frames, tone, voice
 
 FRAME_US = 20_000
@@ -224,3 +225,87 @@ def test_whatever_happens_seq_has_no_gap_and_time_never_goes_back(
         assert step % 960 == 0
         assert abs(step / 48 - (after_us - before_us) / 1000) < 220
         assert step >= 960
+
+
+# --- what the server reports --------------------------------------------------------------------------------
+
+
+def advised(advice: Advice, *, lost: int = 5) -> bytes:
+    return pack_report(Report(0, 45, lost, 0, 5, 40, lost, advice))
+
+
+def test_the_encoder_follows_advice_and_goes_back() -> None:
+    talker = Talker(Voice(bitrate_bps=40_000, dtx=False))
+    pcm = frames(voice(9, 1.0))
+    talker.speak(pcm[0], 0)
+    assert (talker.stats.fec_pct, talker.stats.bitrate_bps) == (0, 40_000)
+    talker.on_report(advised(Advice(10, 24, 1, 2)), 2)
+    assert (talker.stats.fec_pct, talker.stats.copies, talker.stats.bitrate_bps) == (10, 1, 24_000)
+    carried = []
+    for n, frame in enumerate(pcm[1:], 1):
+        datagram = talker.speak(frame, n * FRAME_US)
+        assert datagram is not None
+        carried.append(packet_carries_fec(parse_audio(datagram, down=False).frames[0]))
+    assert any(carried[5:])
+    talker.on_report(advised(Advice(0, 0, 0, 1), lost=0), 2)
+    assert (talker.stats.fec_pct, talker.stats.copies, talker.stats.bitrate_bps) == (0, 0, 40_000)
+    assert (talker.stats.reports, talker.stats.reported_lost) == (2, 5)
+
+
+def test_advice_moves_only_within_what_was_chosen() -> None:
+    talker = Talker(Voice(bitrate_bps=16_000, loss_pct=15))
+    talker.speak(frames(voice(9, 0.1))[0], 0)
+    talker.on_report(advised(Advice(10, 64, 2, 2)), 0)
+    assert (talker.stats.fec_pct, talker.stats.copies, talker.stats.bitrate_bps) == (15, 0, 16_000)
+    talker.on_report(advised(Advice(100, 1, 2, 2)), 1)
+    assert (talker.stats.fec_pct, talker.stats.copies, talker.stats.bitrate_bps) == (30, 1, 12_000)
+
+
+def test_a_report_without_advice_or_one_that_is_none_changes_nothing() -> None:
+    talker = Talker()
+    talker.on_report(advised(Advice(10, 24, 1, 2)), 2)
+    for data in (pack_report(Report(0, 50, 0, 0, 5, 40)), b"\x00\x02", b""):
+        talker.on_report(data, 2)
+    assert (talker.stats.fec_pct, talker.stats.copies, talker.stats.reports) == (10, 1, 2)
+
+
+@given(
+    st.lists(st.sampled_from([SOUND, SILENCE, None]), min_size=1, max_size=60),
+    st.integers(0, 2),
+    st.sampled_from([1, 2]),
+)
+def test_copies_are_of_frames_sent_before_and_never_over_silence(
+    said_in_turn: list[bytes | None], copies: int, distance: int
+) -> None:
+    """None: nothing is captured for a while."""
+    talker = Talker(seq=65_530, timestamp=(1 << 32) - 9_600)
+    talker.on_report(advised(Advice(10, 0, copies, distance)), 2)
+    sent: dict[int, tuple[int, bytes]] = {}
+    at_us = 0
+    for n, packet in enumerate(said_in_turn):
+        at_us += FRAME_US
+        if packet is None:
+            at_us += 10 * FRAME_US
+            continue
+        whole = packet if packet == SILENCE else packet + bytes([n])
+        datagram = talker.send_opus(whole, at_us)
+        if datagram is None:
+            continue
+        found = parse_audio(datagram, down=False)
+        for back, copy in enumerate(reversed(found.redundant), found.distance):
+            timestamp, original = sent[(found.seq - back) & 0xFFFF]
+            assert copy == original
+            assert timestamp == (found.timestamp - 960 * back) & 0xFFFF_FFFF
+            assert len(copy) > 2
+        assert len(found.redundant) <= copies
+        assert not (len(found.frames[0]) <= 2 and found.redundant)
+        sent[found.seq] = (found.timestamp, found.frames[0])
+    assert talker.stats.copied == 0 or copies
+
+
+def test_copies_that_have_no_room_stay_behind() -> None:
+    talker = Talker()
+    talker.on_report(advised(Advice(10, 0, 2, 2)), 2)
+    large = b"\x78" + bytes(600)
+    sent = [talker.send_opus(large, n * FRAME_US) for n in range(6)]
+    assert all(each is not None and not parse_audio(each, down=False).redundant for each in sent)

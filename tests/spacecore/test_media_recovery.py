@@ -109,7 +109,7 @@ def test_copies_never_reach_over_a_pause() -> None:
         world.run(5)
     before = len(person.heard)
     world.hush(space)
-    world.run(20)
+    world.run(2 * SECOND)
     world.speakers.append((space, 1))
     world.run(6)
     again = [packet for packet in person.heard[before:] if len(packet.frames[0]) > 2]
