@@ -27,7 +27,7 @@ cdef class Room:
     cdef space_t* space
     cdef out_t* out
 
-    def __cinit__(self, int seats, *, int bitrate_bps=48000, int complexity=9):
+    def __cinit__(self, int seats, *, int bitrate_bps=48000, int complexity=9, bint pass_through=True):
         cdef encoder_config_t config = encoder_config_t(
             channels=1, application=OPUS_APPLICATION_VOIP, bitrate=bitrate_bps, complexity=complexity, fec=True, loss_pct=0,
             dtx=False, vbr=True)
@@ -35,7 +35,7 @@ cdef class Room:
         cdef int status = 0
         self.space = <space_t*>calloc(1, sizeof(space_t))
         self.out = <out_t*>calloc(1, sizeof(out_t))
-        if self.space == NULL or self.out == NULL or space_init(self.space, &config, 0) != 0:
+        if self.space == NULL or self.out == NULL or space_init(self.space, &config, 0, pass_through) != 0:
             raise MemoryError
         for seat in range(seats):
             command.kind = COMMAND_ADD
@@ -44,6 +44,7 @@ cdef class Room:
             command.handle = seat_open(seat, SEAT_OPUS, 1.0, &config, &status)
             if command.handle == NULL or not space_command(self.space, &command):
                 raise MemoryError
+            command.handle.held = True      # to one loudness, as in a Space
 
     def __dealloc__(self):
         if self.space != NULL:
@@ -87,4 +88,4 @@ cdef class Room:
 
     @property
     def counts(self):
-        return self.space.counts.decodes, self.space.counts.encodes
+        return self.space.counts.decodes, self.space.counts.encodes, self.space.counts.passed

@@ -1,6 +1,7 @@
 """What a room's tick costs by seats and audible seats, split into stages: `python -m bench.room [--json]`.
 
-CPU time of the thread, medians over ticks; the talkers send seeded sound, encoded once beforehand.
+CPU time of the thread, medians over ticks; the talkers send seeded sound, encoded once beforehand. Rooms with
+one talker are measured twice, passed on and mixed; at the end both in the same moments, means, all included.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ DEFAULT_ROOMS = ((1, 1), (5, 1), (10, 1), (5, 2), (10, 3), (5, 5), (13, 5), (13,
 ROW = (
     "seats",
     "audible",
+    "passed_per_tick",
     "decodes_per_tick",
     "encodes_per_tick",
     *(f"{stage}_us" for stage in STAGES),
@@ -38,13 +40,35 @@ def talk(seed: int) -> list[bytes]:
     return [encoder.encode(pcm) for pcm in frames(voice(seed, SOUND_S))]
 
 
-def measure(seats: int, audible: int, ticks: int) -> dict[str, float]:
+def compare(seats: int, ticks: int) -> dict[str, float]:
+    """One talker of `seats`, passed on and, in the same moments, mixed: CPU of whole ticks, all included."""
+    ways = {"passed": Room(seats), "mixed": Room(seats, pass_through=False)}
+    source = cycle(talk(0))
+    took: dict[str, list[int]] = {way: [] for way in ways}
+    for i in range(WARM_UP_TICKS + ticks):
+        now_us = 1_000_000 + i * TICK_US
+        datagram = pack_audio([next(source)], seq=i & 0xFFFF, timestamp=(i * 960) & 0xFFFFFFFF, level=20)
+        for way, room in ways.items():
+            room.put(0, datagram, now_us)
+            cost = room.whole_tick(now_us + 5000)
+            if i >= WARM_UP_TICKS:
+                took[way].append(cost)
+    mean = {way: statistics.fmean(costs) / 1000 for way, costs in took.items()}
+    return {
+        "seats": seats,
+        "passed_us": round(mean["passed"], 2),
+        "mixed_us": round(mean["mixed"], 2),
+        "ratio": round(mean["passed"] / mean["mixed"], 4),
+    }
+
+
+def measure(seats: int, audible: int, ticks: int, *, pass_through: bool = True) -> dict[str, float]:
     """One room of `seats`, `audible` of which talk without a pause, over `ticks` ticks."""
-    split, whole = Room(seats), Room(seats)
+    split, whole = Room(seats, pass_through=pass_through), Room(seats, pass_through=pass_through)
     sources = [cycle(talk(seed)) for seed in range(audible)]
     parts: list[tuple[int, ...]] = []
     totals: list[int] = []
-    first = (0, 0)
+    first = (0, 0, 0)
     for i in range(WARM_UP_TICKS + ticks):
         now_us = 1_000_000 + i * TICK_US
         if i == WARM_UP_TICKS:
@@ -58,12 +82,13 @@ def measure(seats: int, audible: int, ticks: int) -> dict[str, float]:
         if i >= WARM_UP_TICKS:
             parts.append(part)
             totals.append(total)
-    decodes, encodes = (after - before for after, before in zip(split.counts, first, strict=True))
+    decodes, encodes, passed = (after - before for after, before in zip(split.counts, first, strict=True))
     medians = [statistics.median(stage) / 1000 for stage in zip(*parts, strict=True)]
     p99 = statistics.quantiles(totals, n=100)[98] / 1000
     values = [
         seats,
         audible,
+        passed / ticks,
         decodes / ticks,
         encodes / ticks,
         *medians,
@@ -93,9 +118,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.ticks < 10:
         parser.error(f"--ticks {chosen.ticks}: at least 10 are needed for a median and a p99")
-    rows = [measure(seats, audible, chosen.ticks) for seats, audible in chosen.room or DEFAULT_ROOMS]
+    rows = [
+        measure(seats, audible, chosen.ticks, pass_through=pass_through)
+        for seats, audible in chosen.room or DEFAULT_ROOMS
+        for pass_through in ([True, False] if audible == 1 else [True])
+    ]
+    ratio = compare(5, chosen.ticks)
     if chosen.json:
-        json.dump({"conditions": conditions(), "rows": rows}, sys.stdout, indent=2)
+        json.dump({"conditions": conditions(), "rows": rows, "one_talker": ratio}, sys.stdout, indent=2)
         print()
         return 0
     print(header())
@@ -103,6 +133,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(" ".join(f"{name:>16}" for name in ROW))
     for row in rows:
         print(" ".join(f"{row[name]:>16g}" for name in ROW))
+    print(
+        f"# one talker of {ratio['seats']} seats, means in the same run: {ratio['passed_us']} µs passed on, "
+        f"{ratio['mixed_us']} µs mixed: {ratio['ratio']} ×"
+    )
     return 0
 
 

@@ -7,7 +7,14 @@ mono float32 in frames of 960 samples. `docs/embedding.md` has a first program.
 from spacecore._jitter import JitterBuffer
 from spacecore._loudness import Loudness, true_peak
 from spacecore._mixer import Gate, Limiter, Mixer, level_of
-from spacecore._opus import Decoder, Encoder, LibraryInfo, opus_library, packet_duration_samples
+from spacecore._opus import (
+    Decoder,
+    Encoder,
+    LibraryInfo,
+    opus_library,
+    packet_duration_samples,
+    passable_packet,
+)
 from spacecore._packet import (
     DATAGRAM_MAX_BYTES,
     KIND_AUDIO,
@@ -72,6 +79,7 @@ __all__ = [
     "packet_duration_samples",
     "parse_audio",
     "parse_report",
+    "passable_packet",
     "seq_newer",
     "true_peak",
 ]

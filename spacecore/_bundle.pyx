@@ -1,8 +1,8 @@
 """One to three consecutive frames in one datagram: fewer packets for those who only listen, at 20 ms of delay for each.
 
-A bundle has the header of its first frame, so sequence number, timestamp and level belong to that one, and the seat list
-of its newest, which is how the room is now. Only what is contiguous stands together: a gap in sequence number or timestamp,
-`source changed`, or another gain or channel count begins anew.
+A bundle has the header of its first frame, so sequence number, timestamp and level belong to that one, as do prime-only frames,
+and the seat list of its newest, which is how the room is now. Only what is contiguous stands together: a gap in sequence number
+or timestamp, `source changed`, or another gain or channel count begins anew.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -18,7 +18,7 @@ __all__ = ["Bundler"]
 
 cdef int _read(const uint8_t* data, int n_bytes, audio_t* audio) noexcept nogil:
     cdef int status = packet_parse_audio(data, n_bytes, True, audio)
-    if status == PACKET_OK and (audio.n_new != 1 or audio.n_redundant or audio.n_prime):
+    if status == PACKET_OK and (audio.n_new != 1 or audio.n_redundant or (audio.n_prime and not audio.source_changed)):
         return PACKET_BAD_COUNTS
     return status
 
@@ -55,8 +55,8 @@ cdef int bundle_put(bundle_t* bundle, const uint8_t* data, int n_bytes) noexcept
     frame.timestamp = audio.timestamp
     frame.gain = audio.gain
     frame.stereo = audio.stereo
-    frame.frame_at = <int>(audio.frame[0] - data)
-    frame.frame_bytes = audio.frame_bytes[0]
+    frame.frame_at = <int>(audio.frame[audio.n_prime] - data)
+    frame.frame_bytes = audio.frame_bytes[audio.n_prime]
     frame.n_bytes = n_bytes
     memcpy(frame.data, data, n_bytes)
     memset(bundle.built_bytes, 0, sizeof(bundle.built_bytes))
@@ -93,8 +93,8 @@ cdef int _build(bundle_t* bundle, int frames) noexcept nogil:
     audio.seats = newest.seats
     for i in range(frames):
         frame = &bundle.frames[(bundle.newest + BUNDLE_KEPT - (frames - 1 - i)) % BUNDLE_KEPT]
-        audio.frame[i] = frame.data + frame.frame_at
-        audio.frame_bytes[i] = frame.frame_bytes
+        audio.frame[audio.n_prime + i] = frame.data + frame.frame_at
+        audio.frame_bytes[audio.n_prime + i] = frame.frame_bytes
     return packet_pack_audio(&audio, True, bundle.built[frames], DATAGRAM_MAX_BYTES)
 
 

@@ -133,5 +133,6 @@ cdef void jitter_init(jitter_t* j) noexcept nogil
 cdef int jitter_put(jitter_t* j, const jitter_packet_t* packet, int64_t now_us) noexcept nogil
 cdef void jitter_pull(jitter_t* j, int64_t now_us, jitter_pulled_t* out) noexcept nogil
 cdef bint jitter_history(const jitter_t* j, int back, jitter_pulled_t* out) noexcept nogil
+cdef bint jitter_peek(const jitter_t* j, jitter_pulled_t* out) noexcept nogil
 cdef void jitter_note_scaled(jitter_t* j, int samples) noexcept nogil
 cdef void jitter_stats(const jitter_t* j, jitter_stats_t* out) noexcept nogil

@@ -14,7 +14,7 @@ from libc.string cimport memcpy, memset
 from spacecore.delay cimport delay_base_us, delay_in_order, delay_reorder_add
 from spacecore.jitter_playout cimport SCALE_APART_US, clear, show, take_due
 from spacecore.jitter_stream cimport (
-    FRAME_SAMPLES, FRAME_US, drop_before, fits, is_new_stream, store, stream_start,
+    FRAME_SAMPLES, FRAME_US, drop_before, fits, is_new_stream, store, stream_start, waiting,
 )
 
 from collections import namedtuple
@@ -160,6 +160,17 @@ cdef bint jitter_history(const jitter_t* j, int back, jitter_pulled_t* out) noex
     if back < 1 or back > JITTER_HISTORY or j.history[back - 1] < 0:
         return False
     show(j, j.history[back - 1], out)
+    out.status = PULL_FRAME
+    return True
+
+
+cdef bint jitter_peek(const jitter_t* j, jitter_pulled_t* out) noexcept nogil:
+    """The frame that follows without a gap on the one pulled last; False where it is not there yet."""
+    cdef int slot = waiting(j, j.next_seq) if j.playing else -1
+    clear(j, out)
+    if slot < 0 or j.slots[slot].timestamp != j.next_timestamp:
+        return False
+    show(j, slot, out)
     out.status = PULL_FRAME
     return True
 

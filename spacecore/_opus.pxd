@@ -16,6 +16,8 @@ cdef enum:
 cdef enum:
     OPUS_FRAME_SAMPLES = 960   # 20 ms, the only frame the Python classes take
     OPUS_FRAME_BYTES = 1275    # the longest Opus frame (RFC 6716 section 3.4, R2)
+    OPUS_LOOK_AHEAD = 312      # samples by which decoded sound lags behind what was encoded: 6.5 ms for VOIP and audio
+    PASSABLE_BYTES = 240       # the longest packet that a room hands on undecoded: 96 kbit/s
 
 cdef struct encoder_config_t:
     int channels
@@ -47,6 +49,8 @@ cdef int encoder_set_vbr(OpusEncoder* encoder, int vbr) noexcept nogil
 cdef int decoder_open(OpusDecoder** decoder, int channels) noexcept nogil
 cdef void decoder_close(OpusDecoder* decoder) noexcept nogil    # NULL is fine
 cdef int decoder_reset(OpusDecoder* decoder) noexcept nogil
+# Both have `channels`: from here on `to` decodes what `decoder` would.
+cdef void decoder_copy(OpusDecoder* to, const OpusDecoder* decoder, int channels) noexcept nogil
 # The three ways to the next frame_samples of sound; samples a channel, or a status. A refused packet leaves
 # the state as it was. `pcm` holds frame_samples * channels floats; values may exceed +-1 a little.
 cdef int decoder_decode(OpusDecoder* decoder, const uint8_t* data, int n_bytes,
@@ -60,6 +64,9 @@ cdef int decoder_recover(OpusDecoder* decoder, const uint8_t* next_data, int n_b
 cdef int packet_samples(const uint8_t* data, int n_bytes) noexcept nogil
 # Whether the packet's first frame carries in-band FEC for the one before it; needs no libopus.
 cdef bint packet_has_fec(const uint8_t* data, int n_bytes) noexcept nogil
+# A packet as it may be handed on to others: well formed, one frame of 20 ms, of `channels`, without its padding. Bytes of it in
+# `out`, 0 where it may not; n_bytes is at most OPUS_FRAME_BYTES.
+cdef int packet_passable(const uint8_t* data, int n_bytes, int channels, uint8_t* out, int capacity_bytes) noexcept nogil
 # Index of the first sample that no encoder may be given (NaN, or beyond +-32), or -1.
 cdef int unfit_sample(const float* pcm, int n_samples) noexcept nogil
 

@@ -16,6 +16,7 @@ from cpython.buffer cimport (
     PyBuffer_Release,
     PyObject_GetBuffer,
 )
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int16_t, int32_t, uint8_t, uintptr_t
 from libc.string cimport memcpy, memset
 from posix.dlfcn cimport RTLD_LOCAL, RTLD_NOW, dlclose, dlerror, dlopen, dlsym
@@ -30,8 +31,8 @@ from operator import index
 from spacecore._opus_places import LibraryInfo, places
 from spacecore.errors import OpusError, OpusLibraryError
 
-__all__ = ["Decoder", "Encoder", "LibraryInfo", "error_for_status", "opus_library", "packet_carries_fec",
-           "packet_duration_samples"]
+__all__ = ["Decoder", "Encoder", "LibraryInfo", "error_for_status", "opus_library", "packet_carries_fec", "packet_duration_samples",
+           "passable_packet"]
 
 cdef enum:
     SAMPLE_RATE = 48000
@@ -90,6 +91,21 @@ def packet_carries_fec(packet) -> bool:
         return view.len <= PACKET_LIMIT_BYTES and packet_has_fec(<const uint8_t*>view.buf, <int>view.len)
     finally:
         PyBuffer_Release(&view)
+
+
+def passable_packet(packet, *, int channels=1, int largest_bytes=PASSABLE_BYTES):
+    """A packet as a room hands it on undecoded, without its padding (RFC 6716 section 3.2.5); None where it does not: it takes
+    one well-formed frame of 20 ms, of so many channels, that has at most `largest_bytes` without padding.
+    """
+    cdef Py_buffer view
+    cdef uint8_t out[OPUS_FRAME_BYTES]
+    cdef int n_bytes = 0
+    PyObject_GetBuffer(packet, &view, PyBUF_SIMPLE)
+    if view.len <= OPUS_FRAME_BYTES:
+        n_bytes = packet_passable(
+            <const uint8_t*>view.buf, <int>view.len, channels, out, max(0, min(largest_bytes, <int>OPUS_FRAME_BYTES)))
+    PyBuffer_Release(&view)
+    return PyBytes_FromStringAndSize(<const char*>out, n_bytes) if n_bytes > 0 else None
 
 
 def error_for_status(int status) -> OpusError:

@@ -5,6 +5,11 @@
 cdef enum:
     LIMIT_OF_SAMPLES = 32
 
+cdef enum:                     # RFC 6716 section 3.1 and 3.2
+    TOC_CODE = 3
+    TOC_STEREO = 4
+    MOST_FRAMES = 48
+
 
 cdef int encoder_open(OpusEncoder** encoder, const encoder_config_t* config) noexcept nogil:
     cdef int status = OPUS_OK
@@ -101,6 +106,11 @@ cdef int decoder_reset(OpusDecoder* decoder) noexcept nogil:
     return api.decoder_ctl(decoder, OPUS_RESET_STATE)
 
 
+cdef void decoder_copy(OpusDecoder* to, const OpusDecoder* decoder, int channels) noexcept nogil:
+    # opus.h: a state "is always continuous in memory and only a shallow copy is required to copy it".
+    memcpy(to, decoder, api.decoder_get_size(channels))
+
+
 cdef int decoder_decode(OpusDecoder* decoder, const uint8_t* data, int n_bytes,
                         float* pcm, int frame_samples) noexcept nogil:
     cdef int samples = packet_samples(data, n_bytes)
@@ -133,6 +143,25 @@ cdef int packet_samples(const uint8_t* data, int n_bytes) noexcept nogil:
     cdef int samples = api.packet_get_nb_samples(data, n_bytes, SAMPLE_RATE)
     # A code 3 packet may announce 0 frames, which libopus counts as 0 samples here but refuses to decode.
     return samples if samples != 0 else OPUS_INVALID_PACKET
+
+
+cdef int packet_passable(const uint8_t* data, int n_bytes, int channels, uint8_t* out, int capacity_bytes) noexcept nogil:
+    cdef const uint8_t* frames[MOST_FRAMES]
+    cdef int16_t sizes[MOST_FRAMES]
+    cdef uint8_t whole[OPUS_FRAME_BYTES]
+    cdef uint8_t toc
+    cdef int offset
+    if n_bytes < 1 or n_bytes > OPUS_FRAME_BYTES or packet_samples(data, n_bytes) != OPUS_FRAME_SAMPLES:
+        return 0
+    if (2 if data[0] & TOC_STEREO else 1) != channels or api.packet_parse(data, n_bytes, &toc, frames, sizes, &offset) != 1:
+        return 0
+    memcpy(whole, data, n_bytes)
+    if data[0] & TOC_CODE:      # a single frame that is not of code 0 is one with a count, and perhaps padding
+        n_bytes = api.packet_unpad(whole, n_bytes)
+    if n_bytes < 1 or n_bytes > capacity_bytes:
+        return 0
+    memcpy(out, whole, n_bytes)
+    return n_bytes
 
 
 cdef bint packet_has_fec(const uint8_t* data, int n_bytes) noexcept nogil:

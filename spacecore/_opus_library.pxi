@@ -20,11 +20,14 @@ cdef tuple FUNCTIONS = (
     b"opus_decode_float",
     b"opus_decoder_ctl",
     b"opus_decoder_destroy",
+    b"opus_decoder_get_size",
     b"opus_packet_get_nb_samples",
+    b"opus_packet_parse",
+    b"opus_packet_unpad",
     b"opus_get_version_string",
 )
 cdef enum:
-    N_FUNCTIONS = 11
+    N_FUNCTIONS = 14
 
 cdef dict ERRORS = {
     OPUS_BAD_ARG: (

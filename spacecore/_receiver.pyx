@@ -121,6 +121,8 @@ cdef void receiver_next(receiver_t* receiver, int64_t now_us) noexcept nogil:
         remark = &receiver.remarks[receiver.due.seq % JITTER_CAPACITY]
         if remark.valid and remark.seq == receiver.due.seq:
             receiver.gain.target = _quarter_db(remark.gain)
+            if receiver.due.source_changed:
+                receiver.gain.gain = receiver.gain.target       # another's gain: there is nothing to glide from
             receiver.n_seats = remark.n_seats
             for i in range(remark.n_seats):
                 receiver.seats[i] = remark.seats[i]

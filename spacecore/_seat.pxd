@@ -6,8 +6,10 @@ from spacecore._mixer cimport FRAME_SAMPLES, gate_t, limiter_t, ramp_t
 from spacecore._opus cimport encoder_config_t
 from spacecore._receiver cimport receiver_t
 from spacecore._recovery cimport arrivals_t, recovery_t
-from spacecore.libopus cimport OpusEncoder
+from spacecore.libopus cimport OpusDecoder, OpusEncoder
 from spacecore.loudness cimport loudness_t
+from spacecore.passing cimport passable_t
+from spacecore.seat_line cimport line_t
 
 cdef enum:
     PCM_QUEUE = 32              # frames of a seat that is fed PCM; a power of two
@@ -50,7 +52,11 @@ cdef struct seat_t:
     bint audible                # in the mix of this tick
     int heard                   # HEARD_* of this tick
     int level                   # of this tick, RFC 6464, as shown to people
-    float voice[FRAME_SAMPLES]
+    float voice[FRAME_SAMPLES]  # as it goes into the mix: with its gain, `lead` samples ahead
+    int lead                    # 0, or the codec's look-ahead where the room may pass packets on; see seat_line
+    line_t line
+    float past_gain             # linear, of the frames before that of this tick
+    passable_t passable
     # what its person hears
     OpusEncoder* encoder        # of the mix without its own voice
     limiter_t limiter
@@ -69,4 +75,7 @@ cdef bint seat_put_pcm(seat_t* seat, const float* pcm) noexcept nogil   # False:
 cdef void seat_set_muted(seat_t* seat, bint muted) noexcept nogil
 cdef void seat_set_gain(seat_t* seat, float gain) noexcept nogil
 cdef void seat_next(seat_t* seat, int64_t now_us) noexcept nogil         # sets due, wanted
-cdef void seat_decode(seat_t* seat) noexcept nogil                       # sets voice, level, audible
+cdef void seat_decode(seat_t* seat, OpusDecoder* shadow) noexcept nogil  # sets voice, level, audible
+cdef bint seat_fits(seat_t* seat, bint passing) noexcept nogil           # whether what is due may be passed on as it is
+cdef void seat_pass(seat_t* seat, bint tapped, OpusDecoder* shadow) noexcept nogil  # instead of seat_decode; sets level, audible
+cdef float seat_gain(const seat_t* seat) noexcept nogil                  # of its packets in this tick, linear; 0: muted

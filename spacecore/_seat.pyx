@@ -3,16 +3,21 @@
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
-from spacecore._jitter cimport PULL_WAIT
+from spacecore._jitter cimport PULL_FEC, PULL_FRAME, PULL_LOST, PULL_WAIT, jitter_pulled_t
 from spacecore._mixer cimport gate_init, gate_update, level_dbov, limiter_init, ramp_apply, ramp_init
-from spacecore._opus cimport encoder_close, encoder_open
+from spacecore._opus cimport PASSABLE_BYTES, encoder_close, encoder_open, packet_passable
 from spacecore._packet cimport LEVEL_SILENCE
 from spacecore._receiver cimport (
-    HEARD_FRAME, HEARD_RECOVERED, HEARD_SILENCE, receiver_close, receiver_decode, receiver_init, receiver_next, receiver_skip,
+    HEARD_CONCEALED, HEARD_FRAME, HEARD_RECOVERED, HEARD_SILENCE, receiver_close, receiver_decode, receiver_init, receiver_next,
+    receiver_skip,
 )
 from spacecore.atomics cimport load_u32, store_u32
 from spacecore.libopus cimport OPUS_ALLOC_FAIL, OPUS_OK
-from spacecore.loudness cimport loudness_feed, loudness_gain, loudness_init
+from spacecore.loudness cimport loudness_feed, loudness_gain, loudness_init, loudness_unmeasured
+from spacecore.passing cimport (
+    PASS_STRETCH_FRAMES, passable_init, passable_judge, passable_measured, passable_note_peak, passable_t, passing_gain,
+)
+from spacecore.seat_line cimport LINE_NOW, line_break, line_look_ahead, line_push, line_recall
 
 __all__ = []
 
@@ -31,6 +36,7 @@ cdef seat_t* seat_open(int number, seat_kind_t kind, float gain, const encoder_c
     loudness_init(&seat.loudness)
     ramp_init(&seat.ramp, gain)
     limiter_init(&seat.limiter)
+    passable_init(&seat.passable)
     status[0] = receiver_init(&seat.receiver, 1) if kind == SEAT_OPUS else OPUS_OK
     if status[0] == OPUS_OK:
         status[0] = encoder_open(&seat.encoder, config)
@@ -108,32 +114,99 @@ cdef void seat_next(seat_t* seat, int64_t now_us) noexcept nogil:
         seat.wanted = gate_update(&seat.gate, claimed)
 
 
-cdef void seat_decode(seat_t* seat) noexcept nogil:
+cdef void seat_decode(seat_t* seat, OpusDecoder* shadow) noexcept nogil:
     """Turn what is due into `voice` and its level; only what is wanted is decoded."""
     cdef int i
     seat.audible = seat.wanted
     seat.level = LEVEL_SILENCE
     seat.heard = HEARD_SILENCE
     if not seat.wanted:
+        line_break(&seat.line)
         seat.ramp.gain = seat.ramp.target   # nobody hears it: a mute is whole at once, not from the next word on
         if seat.kind == SEAT_OPUS:
             receiver_skip(&seat.receiver)
         return
     if seat.kind == SEAT_OPUS:
-        seat.heard = receiver_decode(&seat.receiver, seat.voice)
+        _hear(seat)
     elif seat.due:
         seat.heard = HEARD_FRAME
     else:
         for i in range(FRAME_SAMPLES):
             seat.voice[i] = 0.0
+    _measure(seat)
+    seat.passable.clock = PASS_STRETCH_FRAMES
+    if seat.measured:
+        seat.audible = gate_update(&seat.gate, seat.level)
+    _voice(seat, shadow)
+
+
+cdef bint seat_fits(seat_t* seat, bint passing) noexcept nogil:
+    cdef passable_t* passable = &seat.passable
+    cdef const jitter_pulled_t* due = &seat.receiver.due
+    passable.n_bytes = 0
+    if due.status == PULL_FRAME:
+        passable.n_bytes = packet_passable(due.data, due.n_bytes, 1, passable.frame, PASSABLE_BYTES)
+    return passable_judge(passable, due.status, passing_gain(seat_gain(seat)), seat.ramp.target, passing)
+
+
+cdef void seat_pass(seat_t* seat, bint tapped, OpusDecoder* shadow) noexcept nogil:
+    """Its packet is passed on. It is decoded for who taps the room, and now and then to be measured."""
+    cdef int due = seat.receiver.due.status
+    cdef bint measured = due == PULL_FRAME and passable_measured(&seat.passable, seat.mismatch > 0)
+    seat.audible = True
+    seat.heard = HEARD_SILENCE
+    if tapped or measured:
+        _hear(seat)
+        _measure(seat)
+        if tapped:
+            _voice(seat, shadow)
+        else:
+            line_push(&seat.line, seat.voice)
+            seat.ramp.gain = seat.ramp.target
+        return
+    seat.level = seat.receiver.level
+    if due == PULL_FRAME or due == PULL_FEC or due == PULL_LOST:
+        seat.heard = HEARD_FRAME if due == PULL_FRAME else HEARD_RECOVERED if due == PULL_FEC else HEARD_CONCEALED
+    if seat.held and due == PULL_FRAME:
+        loudness_unmeasured(&seat.loudness, FRAME_SAMPLES)
+        _aim(seat)
+    line_break(&seat.line)
+    receiver_skip(&seat.receiver)
+    seat.receiver.gain.gain = seat.receiver.gain.target
+    seat.ramp.gain = seat.ramp.target
+
+
+cdef float seat_gain(const seat_t* seat) noexcept nogil:
+    return seat.ramp.target * seat.receiver.gain.target
+
+
+cdef void _hear(seat_t* seat) noexcept nogil:
+    """Decode what is due into `voice`, as it is."""
+    if seat.line.n == 0:
+        line_recall(&seat.line, &seat.receiver)
+    seat.heard = receiver_decode(&seat.receiver, seat.voice)
+
+
+cdef void _measure(seat_t* seat) noexcept nogil:
+    """What was decoded, before any gain: level, loudness, and how high it peaks."""
     seat.level = level_dbov(seat.voice, FRAME_SAMPLES)
     if seat.kind == SEAT_OPUS:
         _compare(seat)
-    if seat.measured:
-        seat.audible = gate_update(&seat.gate, seat.level)
+    if seat.heard == HEARD_FRAME:
+        passable_note_peak(&seat.passable, seat.voice, FRAME_SAMPLES)
     if seat.held and (seat.heard == HEARD_FRAME or seat.heard == HEARD_RECOVERED):
         loudness_feed(&seat.loudness, seat.voice, FRAME_SAMPLES)
         _aim(seat)
+
+
+cdef void _voice(seat_t* seat, OpusDecoder* shadow) noexcept nogil:
+    """Make of what was decoded what is mixed."""
+    line_push(&seat.line, seat.voice)
+    if seat.lead:
+        if seat.heard != HEARD_SILENCE:
+            line_look_ahead(&seat.line, &seat.receiver, shadow)
+        memcpy(seat.voice, seat.line.pcm + LINE_NOW + seat.lead, FRAME_SAMPLES * sizeof(float))
+    seat.past_gain = seat.ramp.gain
     ramp_apply(&seat.ramp, seat.voice, FRAME_SAMPLES)
 
 

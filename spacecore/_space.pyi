@@ -39,6 +39,10 @@ class SpaceStats(NamedTuple):
     target_us: int
     told: int
     fec_pct: int
+    passed: int
+    measured: int
+    switches: int
+    primed: int
 
 class Space:
     def __init__(
@@ -50,6 +54,7 @@ class Space:
         loss_pct: int = 0,
         keep_alive_ms: int = 5000,
         loudness: bool = True,
+        pass_through: bool = True,
     ) -> None: ...
     def add_seat(self, seat: int, *, pcm: bool = False, gain_db: float = 0.0) -> int: ...
     def remove_seat(self, seat: int) -> int: ...

@@ -44,12 +44,14 @@ reports    ((seat, datagram), …): once a second, for the person in the seat: h
 SpaceStats = namedtuple(
     "SpaceStats",
     "ticks decodes encodes encode_errors packets pauses malformed unknown_seat reports wrong_kind pcm_dropped disbelieved "
-    "buffered delay_us target_us told fec_pct")
+    "buffered delay_us target_us told fec_pct passed measured switches primed")
 SpaceStats.__doc__ = """Counters of a room since it was made.
 
 `delay_us / buffered` is the mean delay of a frame in its seat's jitter buffer, the wait for the tick included;
 `target_us / buffered` the mean delay aimed at. `reports` came from people, `told` went to people in seats; `fec_pct` is the loss
-that the encoder of the mix makes FEC for at present.
+that the encoder of the mix makes FEC for at present. `passed` counts the frames of a lone speaker that were passed on as they
+came, `measured` those of them that were decoded all the same; `switches` how often what listeners hear changed between the mix
+and a speaker's own packets, or between two speakers; `primed` the frames encoded only to make such a change seamless.
 """
 
 
@@ -68,10 +70,12 @@ cdef class Space:
     bitrate_bps and complexity are those of the mix. loss_pct is the least loss that FEC is made for where `fec` is on; what
     people report adds to it, and without loss there is none. keep_alive_ms is the distance of the tiny packets sent while nobody
     talks, 0 for none. loudness holds each seat to -23 LUFS, within ±12 dB and slowly, on top of its gain; see Loudness.
+    pass_through: while one seat alone is heard its own packets are passed on, without a decode and an encode between; False
+    mixes always.
     """
 
     def __cinit__(self, *, int bitrate_bps=48000, int complexity=9, bint fec=True, int loss_pct=0, int keep_alive_ms=5000,
-                  bint loudness=True):
+                  bint loudness=True, bint pass_through=True):
         self._seats = {}
         self._taps = {}
         self._retired = []
@@ -83,7 +87,7 @@ cdef class Space:
         self._out = <out_t*>calloc(1, sizeof(out_t))
         if self._space == NULL or self._out == NULL:
             raise MemoryError
-        cdef int status = space_init(self._space, &self._config, max(0, keep_alive_ms) // 20)
+        cdef int status = space_init(self._space, &self._config, max(0, keep_alive_ms) // 20, pass_through)
         if status != OPUS_OK:
             raise opus_error(status)
 
@@ -239,7 +243,7 @@ cdef class Space:
             counts.ticks, counts.decodes, counts.encodes, counts.encode_errors, counts.packets, counts.pauses,
             counts.malformed, counts.unknown_seat, counts.reports, counts.wrong_kind,
             counts.pcm_dropped, counts.disbelieved, counts.buffered, counts.delay_us, counts.target_us, counts.told,
-            space_fec_pct(self._space))
+            space_fec_pct(self._space), counts.passed, counts.measured, counts.switches, counts.primed)
 
     @property
     def seats(self):

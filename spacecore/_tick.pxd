@@ -4,11 +4,11 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from spacecore._mixer cimport FRAME_SAMPLES, limiter_t
 from spacecore._opus cimport encoder_config_t
-from spacecore._packet cimport REPORT_BYTES, report_t
+from spacecore._packet cimport MAX_PRIME, REPORT_BYTES, report_t
+from spacecore._recovery cimport recovery_t
 from spacecore._seat cimport seat_t
 from spacecore._tap cimport tap_t
-from spacecore.libopus cimport OpusEncoder
-from spacecore._recovery cimport recovery_t
+from spacecore.libopus cimport OpusDecoder, OpusEncoder
 from spacecore.reports cimport reports_t
 
 cdef enum:
@@ -23,6 +23,11 @@ cdef enum:
     SPACE_MAX_PACKETS = SPACE_MAX_SEATS + 1
     SPACE_PAUSE_FRAMES = 2      # how often the end of the audio is said
     SPACE_REPORT_TICKS = 50     # between two reports to the people in seats
+    SPACE_PRIMES = MAX_PRIME    # frames before a change of source
+
+cdef enum:
+    SOURCE_MIX = -1
+    SOURCE_NONE = -2            # nothing that a decoder could go on from
 
 cdef enum:
     FULL = -1                   # audience: everyone who is in no other audience of this tick
@@ -61,6 +66,10 @@ cdef struct report_out_t:       # how a speaker's audio arrived, for the person 
     int n_bytes
     uint8_t data[REPORT_BYTES]
 
+cdef struct recent_t:
+    int n_bytes                 # 0: none
+    uint8_t frame[SPACE_FRAME_BYTES]
+
 # What a tick leaves behind; valid until the next one.
 cdef struct out_t:
     int n_packets
@@ -79,7 +88,7 @@ cdef struct out_t:
 
 cdef struct space_counts_t:
     uint64_t ticks
-    uint64_t decodes            # frames decoded, recovered or concealed for the mix
+    uint64_t decodes            # frames decoded, recovered or concealed: for the mix, for taps, and to measure who is passed on
     uint64_t encodes
     uint64_t encode_errors
     uint64_t packets
@@ -94,6 +103,10 @@ cdef struct space_counts_t:
     uint64_t wrong_kind         # datagrams for seats that are fed PCM
     uint64_t pcm_dropped        # frames that waited too long in such a seat
     uint64_t disbelieved        # seats whose claimed level was given up
+    uint64_t passed             # a lone speaker's frames passed on as they came
+    uint64_t measured           # of the frames passed on, those that were decoded to be measured
+    uint64_t switches           # changes of what the full stream is made of
+    uint64_t primed             # frames encoded only to bring an encoder to where it goes on
 
 # Driving contract. One control thread pushes commands (space_command) and frees what they took out; one media
 # thread calls space_put and space_tick. They share the command ring, the PCM queues and the taps, and nothing else.
@@ -109,7 +122,13 @@ cdef struct space_t:
     uint32_t ring_tail          # written by the media thread only
     int64_t applied             # written by the media thread only
     OpusEncoder* encoder
+    OpusDecoder* shadow         # for a look at what is not due yet; NULL: packets are never passed on, and no mix looks ahead
     limiter_t limiter
+    seat_t* passed              # whose packet goes on as it is in this tick, or NULL
+    int source                  # what the full stream was made of last: a seat's packets, or SOURCE_*
+    int gain                    # quarter dB, of its last frame
+    int waited                  # frames mixed of a lone seat that could be passed on, until it can be done without a seam
+    recent_t recent[SPACE_PRIMES]       # the last frames of the full stream, oldest first
     float mix[FRAME_SAMPLES]    # the sum, wide
     float full[FRAME_SAMPLES]   # the sum, limited
     uint16_t seq                # of the next frame
@@ -128,7 +147,8 @@ cdef struct space_t:
     int least_loss_pct          # expected in any case
     space_counts_t counts
 
-cdef int space_init(space_t* space, const encoder_config_t* config, int keep_alive_ticks) noexcept nogil   # OPUS_OK or status
+# OPUS_OK or status. pass_through: a lone speaker's own packets are passed on.
+cdef int space_init(space_t* space, const encoder_config_t* config, int keep_alive_ticks, bint pass_through) noexcept nogil
 cdef void space_close(space_t* space) noexcept nogil                                                       # frees its seats and taps too
 cdef bint space_command(space_t* space, const command_t* command) noexcept nogil                           # False: the ring is full
 cdef int space_fec_pct(const space_t* space) noexcept nogil                      # what the encoder of the mix makes FEC for

@@ -1,45 +1,58 @@
 """20 ms of a room: drain commands → pull → decode → sum once → limit → encode once for all who hear the same.
 
-Native only; `_space` is its Python face. A tick with A audible seats costs A decodes and (A > 1 ? A + 1 : A) encodes,
-whatever the number of listeners.
+Native only; `_space` is its Python face. A tick with A > 1 audible seats costs A decodes and A + 1 encodes, whatever the number
+of listeners; with one, whose packets are passed on, next to nothing.
 """
 
+from libc.stdint cimport int8_t, int64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
+from spacecore._jitter cimport (
+    PULL_FEC, PULL_FRAME, PULL_LOST, PUT_LATE, PUT_OK, PUT_OVERFLOW, PUT_REORDERED, PUT_RESTART, jitter_history, jitter_pulled_t,
+)
 from spacecore._mixer cimport level_dbov, limiter_apply, limiter_init, loudest, mix_minus, mix_sum
-from spacecore._opus cimport encoder_close, encoder_encode, encoder_open, encoder_reset, encoder_set_fec, encoder_set_loss
+from spacecore._opus cimport (
+    OPUS_LOOK_AHEAD, PASSABLE_BYTES, decoder_close, decoder_decode, decoder_open, decoder_reset, encoder_close, encoder_encode,
+    encoder_open, encoder_reset, encoder_set_fec, encoder_set_loss, packet_passable,
+)
 from spacecore._packet cimport (
     FRAME_TICKS, KIND_AUDIO, KIND_REPORT, LEVEL_SILENCE, LEVEL_VOICE, PACKET_OK, audio_t, packet_kind, packet_pack_audio,
     packet_pack_report, packet_parse_audio, packet_parse_report, report_t,
 )
-from spacecore._jitter cimport PUT_LATE, PUT_OK, PUT_OVERFLOW, PUT_REORDERED, PUT_RESTART
 from spacecore._receiver cimport HEARD_FRAME, receiver_put
+from spacecore._recovery cimport (
+    arrivals_note, arrivals_take, recovery_advise, recovery_expect_pct, recovery_judge, recovery_note, recovery_t,
+)
 from spacecore._seat cimport (
-    HEARS_FULL, HEARS_MINUS, HEARS_NOTHING, SEAT_OPUS, hears_t, seat_close, seat_decode, seat_next, seat_set_gain, seat_set_muted,
+    HEARS_FULL, HEARS_MINUS, HEARS_NOTHING, SEAT_OPUS, hears_t, seat_close, seat_decode, seat_fits, seat_gain, seat_next, seat_pass,
+    seat_set_gain, seat_set_muted, seat_t,
 )
 from spacecore._tap cimport tap_put
 from spacecore.atomics cimport load_u32, store_i64, store_u32
 from spacecore.delay cimport delay_spread_us
-from spacecore._recovery cimport (
-    arrivals_note, arrivals_take, recovery_advise, recovery_expect_pct, recovery_judge, recovery_note, recovery_t,
-)
+from spacecore.libopus cimport OPUS_OK
+from spacecore.passing cimport PASS_PATIENCE_FRAMES, passing_alike, passing_gain
 from spacecore.reports cimport reports_add, reports_turn, reports_vote, reports_worst_tenth_pct
-
-include "_tick_recovery.pxi"
+from spacecore.seat_line cimport LINE_NOW, LINE_PAST
 
 __all__ = []
 
 
 # --- control thread -------------------------------------------------------------------------------------------
 
-cdef int space_init(space_t* space, const encoder_config_t* config, int keep_alive_ticks) noexcept nogil:
+cdef int space_init(space_t* space, const encoder_config_t* config, int keep_alive_ticks, bint pass_through) noexcept nogil:
+    cdef int status
     memset(space, 0, sizeof(space_t))
     limiter_init(&space.limiter)
     space.keep_alive_ticks = keep_alive_ticks
     space.has_fec = config.fec != 0
     space.least_loss_pct = config.loss_pct
-    return encoder_open(&space.encoder, config)
+    space.source = SOURCE_NONE if pass_through else SOURCE_MIX
+    status = encoder_open(&space.encoder, config)
+    if status == OPUS_OK and pass_through:
+        status = decoder_open(&space.shadow, config.channels)
+    return status
 
 
 cdef void space_close(space_t* space) noexcept nogil:
@@ -51,6 +64,8 @@ cdef void space_close(space_t* space) noexcept nogil:
         free(space.taps[i])
     if space.encoder != NULL:
         encoder_close(space.encoder)
+    if space.shadow != NULL:
+        decoder_close(space.shadow)
 
 
 cdef bint space_command(space_t* space, const command_t* command) noexcept nogil:
@@ -111,19 +126,26 @@ cdef void space_pull(space_t* space, int64_t now_us) noexcept nogil:
 
 
 cdef void space_decode(space_t* space) noexcept nogil:
+    """See whether one seat alone is heard and can be passed on; decode all others that are heard."""
     cdef int i
     cdef int numbers[SPACE_MAX_SEATS]
     cdef int levels[SPACE_MAX_SEATS]
     cdef seat_t* seat
-    cdef bint believed
+    cdef seat_t* lone = passing_candidate(space)
+    space.passed = NULL
+    space.n_audible = 0
+    for i in range(space.n_seats):
+        if space.seats[i] != lone:
+            _decode(space, space.seats[i])
+            space.n_audible += space.seats[i].audible
+    if lone != NULL and space.n_audible == 0 and seat_fits(lone, space.source == lone.number):
+        passing_take(space, lone)
+    elif lone != NULL:
+        _decode(space, lone)
+        space.waited = 0
     space.n_audible = 0
     for i in range(space.n_seats):
         seat = space.seats[i]
-        if seat.wanted and seat.kind == SEAT_OPUS:
-            space.counts.decodes += 1
-        believed = not seat.measured
-        seat_decode(seat)
-        space.counts.disbelieved += believed and seat.measured
         if seat.heard == HEARD_FRAME and seat.kind == SEAT_OPUS:
             space.counts.buffered += 1
             space.counts.delay_us += seat.receiver.jitter.counters.delay_us
@@ -136,13 +158,20 @@ cdef void space_decode(space_t* space) noexcept nogil:
     loudest(numbers, levels, space.n_audible, space.listed, SPACE_MAX_SEATS)
 
 
+cdef void _decode(space_t* space, seat_t* seat) noexcept nogil:
+    cdef bint believed = not seat.measured
+    space.counts.decodes += seat.wanted and seat.kind == SEAT_OPUS
+    seat_decode(seat, space.shadow)
+    space.counts.disbelieved += believed and seat.measured
+
+
 cdef void space_mix(space_t* space) noexcept nogil:
     """Sum wide, once, in seat order; subtract; limit last."""
     cdef int k
     cdef int i
     cdef const float* voices[SPACE_MAX_SEATS]
     cdef seat_t* seat
-    if space.n_audible == 0:
+    if space.n_audible == 0 or (space.passed != NULL and space.n_taps == 0):
         return
     for i in range(space.n_audible):
         voices[i] = space.audible[i].voice
@@ -163,4 +192,6 @@ cdef void space_mix(space_t* space) noexcept nogil:
 
 
 include "_tick_commands.pxi"
+include "_tick_recovery.pxi"
+include "_tick_passing.pxi"
 include "_tick_encode.pxi"

@@ -39,6 +39,8 @@ cdef void _apply(space_t* space, const command_t* command) noexcept nogil:
 
 cdef void _insert(space_t* space, seat_t* seat) noexcept nogil:
     cdef int at = space.n_seats
+    if space.shadow != NULL and seat.kind == SEAT_OPUS:
+        seat.lead = OPUS_LOOK_AHEAD
     while at > 0 and space.seats[at - 1].number > seat.number:
         space.seats[at] = space.seats[at - 1]
         at -= 1
@@ -53,6 +55,8 @@ cdef void _take_out(space_t* space, int number) noexcept nogil:
         at += 1
     if at == space.n_seats:
         return
+    if space.source == number:
+        space.source = SOURCE_NONE
     space.n_seats -= 1
     for i in range(at, space.n_seats):
         space.seats[i] = space.seats[i + 1]

@@ -54,7 +54,10 @@ cdef extern from *:
         int (*decode_float)(OpusDecoder*, const unsigned char*, int32_t, float*, int, int);
         int (*decoder_ctl)(OpusDecoder*, int, ...);
         void (*decoder_destroy)(OpusDecoder*);
+        int (*decoder_get_size)(int);
         int (*packet_get_nb_samples)(const unsigned char*, int32_t, int32_t);
+        int (*packet_parse)(const unsigned char*, int32_t, unsigned char*, const unsigned char**, int16_t*, int*);
+        int32_t (*packet_unpad)(unsigned char*, int32_t);
         const char* (*get_version_string)(void);
     } libopus_t;
     """
@@ -110,5 +113,9 @@ cdef extern from *:
                             float* pcm, int frame_size, int decode_fec) noexcept nogil
         int (*decoder_ctl)(OpusDecoder* st, int request, ...) noexcept nogil
         void (*decoder_destroy)(OpusDecoder* st) noexcept nogil
+        int (*decoder_get_size)(int channels) noexcept nogil
         int (*packet_get_nb_samples)(const unsigned char* packet, int32_t len, int32_t Fs) noexcept nogil
+        int (*packet_parse)(const unsigned char* data, int32_t len, unsigned char* out_toc, const unsigned char** frames,
+                            int16_t* size, int* payload_offset) noexcept nogil
+        int32_t (*packet_unpad)(unsigned char* data, int32_t len) noexcept nogil
         const char* (*get_version_string)() noexcept nogil

@@ -152,7 +152,8 @@ class MediaConfig(Section):
     `plane` says what carries audio: our own packets in a thread without the interpreter, or aioquic's.
     `bundle` is the most frames in one datagram for those who only listen and whose client takes as many;
     "auto" is one up to `bundle_above` listeners in the room, two beyond. On aioquic it is always one.
-    `loudness` brings everybody who speaks to the same loudness, slowly.
+    `loudness` brings everybody who speaks to the same loudness, slowly. `pass_through` passes the packets of
+    a speaker who is heard alone on as they came, instead of encoding them once more.
     """
 
     section: ClassVar[str] = "media"
@@ -165,6 +166,7 @@ class MediaConfig(Section):
     loss_pct: int = number(5, 0, 100)
     keep_alive_ms: int = number(5_000, 0, 25_000)
     loudness: bool = True
+    pass_through: bool = True
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,10 @@ Figures = dict[str, int | float]
 OF_ENGINES: Final[Mapping[str, str]] = {
     "decodes": "decodes",
     "encodes": "encodes",
+    "passed": "passed",
+    "passed_measured": "measured",
+    "source_switches": "switches",
+    "primed": "primed",
     "buffered": "buffered",
     "buffer_delay_us": "delay_us",
     "buffer_target_us": "target_us",

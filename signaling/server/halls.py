@@ -30,6 +30,7 @@ def halls(config: ServerConfig, rooms: Callable[[], Rooms[Any]], counts: Counts)
             loss_pct=media.loss_pct,
             keep_alive_ms=media.keep_alive_ms,
             loudness=media.loudness,
+            pass_through=media.pass_through,
         )
         bulletin = Bulletin(limits.push_interval_ms * 1_000, limits.audience_messages_per_s)
         return Hall(rooms().open(space, engine), bulletin, counts, whereabouts)

@@ -90,6 +90,7 @@ def test_every_kind_of_value_is_read_from_the_environment() -> None:
             "SPACES_AUTH_ISSUERS": "one=example",
             "SPACES_STORE_DATA_DIR": "/var/spaces",
             "SPACES_MEDIA_FEC": "off",
+            "SPACES_MEDIA_PASS_THROUGH": "off",
             "SPACES_MEDIA_PLANE": "aioquic",
             "SPACES_MEDIA_BUNDLE": "3",
             "SPACES_TOKEN": "something of the client's",
@@ -100,6 +101,7 @@ def test_every_kind_of_value_is_read_from_the_environment() -> None:
     assert config.auth.issuers == {"one": "example"}
     assert config.store.data_dir == Path("/var/spaces")
     assert config.media.fec is False
+    assert config.media.pass_through is False
     assert (config.media.plane, config.media.bundle) == ("aioquic", 3)
 
 

@@ -23,8 +23,8 @@ def test_an_empty_room_costs_nothing() -> None:
     assert space.stats.decodes == space.stats.encodes == space.stats.packets == 0
 
 
-def test_one_voice_is_decoded_once_and_encoded_once() -> None:
-    room = Room(Space(), {3: voice(1, 2.0)})
+def test_one_voice_that_is_mixed_is_decoded_once_and_encoded_once() -> None:
+    room = Room(Space(pass_through=False), {3: voice(1, 2.0)})
     room.run(20)
     before = room.space.stats
     room.run(SECOND)
@@ -53,7 +53,7 @@ def test_the_number_of_silent_seats_and_of_listeners_changes_no_cost() -> None:
     """Listeners are not even known to the engine: one packet is for all of them."""
     for silent in (0, 12):
         sounds = {0: voice(7, 1.0)} | {1 + i: np.zeros(48000, np.float32) for i in range(silent)}
-        room = Room(Space(), sounds)
+        room = Room(Space(pass_through=False), sounds)
         room.run(SECOND)
         tick = room.ticks[-1]
         assert [audience for audience, _ in tick.packets] == [FULL]
@@ -94,7 +94,7 @@ def test_a_change_of_source_is_flagged_for_the_one_it_concerns() -> None:
     silence = np.zeros(48000, np.float32)
     a = np.concatenate([voice(31, 2.0), silence, voice(31, 1.0)])
     b = np.concatenate([silence, voice(32, 3.0)])
-    room = Room(Space(), {1: a, 2: b})
+    room = Room(Space(pass_through=False), {1: a, 2: b})
     room.run(4 * SECOND)
     flagged = [
         (i, audience)
@@ -292,7 +292,7 @@ def test_a_header_that_lies_about_its_level_is_measured_after_one_second() -> No
 
 def test_a_seat_that_becomes_audible_first_decodes_its_last_two_packets() -> None:
     """Exactly as a decoder does that was given those two before: the onset is not a cold start."""
-    space = Space()
+    space = Space(pass_through=False)
     space.add_seat(1)
     tap = space.tap(mix=False)
     talker = Talker(voice(94, 1.0))
