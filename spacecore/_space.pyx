@@ -34,7 +34,8 @@ Tick.__doc__ = """What one tick yields.
 packets    ((audience, datagram), …): audience FULL is everyone in the room but `excluded`; otherwise it is a seat, and
            the datagram is for the person in it
 excluded   seats that must not get FULL in this tick
-levels     {seat: RFC 6464 level, measured on decoded audio; 127 for a seat that is not heard}
+levels     {seat: RFC 6464 level, measured on decoded audio; 127 for a seat that is not heard}; of a seat whose packets are
+           passed on as they claim it, but for the stretches in which it is measured
 audible    seats in the mix, loudest first; loudest: the first three of them
 timestamp  of the tick, samples at 48 kHz
 applied    serial of the last command that took effect

@@ -36,7 +36,8 @@ class BundleReference:
     def take(self, frames: int) -> bytes | None:
         chosen = self.run[-frames:]
         first, newest = chosen[0], chosen[-1]
-        size = 13 + len(newest.seats or ()) + sum(len(each.frames[0]) for each in chosen) + 2 * (frames - 1)
+        carried = [*first.prime, *(each.frames[0] for each in chosen)]
+        size = 13 + len(newest.seats or ()) + sum(map(len, carried)) + 2 * (len(carried) - 1)
         if size > 1_200:
             return None
         return pack_audio(
@@ -45,6 +46,7 @@ class BundleReference:
             timestamp=first.timestamp,
             level=first.level,
             gain=first.gain,
+            prime=first.prime,
             source_changed=first.source_changed,
             stereo=first.stereo,
             seats=newest.seats,

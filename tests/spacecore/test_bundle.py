@@ -44,6 +44,20 @@ def test_two_of_three_are_the_newest_two() -> None:
     assert (packet.seq, packet.frames) == (2, (b"\2\2\2", b"\3\3\3"))
 
 
+def test_frames_to_prime_a_decoder_stand_before_the_first() -> None:
+    bundler = Bundler()
+    bundler.put(datagram(0))
+    assert not bundler.put(datagram(1, frame=b"one", source_changed=True, prime=(b"older", b"old")))
+    assert bundler.put(datagram(2, frame=b"two"))
+    packet = parse_audio(bundler.take(2), True)
+    assert (packet.prime, packet.frames, packet.seq) == ((b"older", b"old"), (b"one", b"two"), 1)
+    assert parse_audio(bundler.take(1), True).prime == (), (
+        "the newest alone goes on from what was sent before"
+    )
+    with pytest.raises(PacketError):
+        bundler.put(datagram(3, prime=(b"old",)))
+
+
 def test_numbers_and_timestamps_wrap() -> None:
     bundler = Bundler()
     assert not bundler.put(datagram(65_535, timestamp=2**32 - FRAME_TICKS))
@@ -143,7 +157,9 @@ def test_it_agrees_with_plain_python(frames: list, seq: int) -> None:
     bundler, reference, timestamp = Bundler(), BundleReference(), seq
     for step, ticks, frame, level, gain, changed, seats in frames:
         seq, timestamp = seq + step, timestamp + ticks
-        packed = datagram(seq, timestamp, frame, level=level, gain=gain, source_changed=changed, seats=seats)
+        prime = (frame[:9], frame[:5]) if changed else ()
+        fields = {"level": level, "gain": gain, "source_changed": changed, "prime": prime, "seats": seats}
+        packed = datagram(seq, timestamp, frame, **fields)
         assert bundler.put(packed) == reference.put(packed)
         assert (bundler.frames, bundler.is_pause) == (len(reference.run), reference.is_pause)
         for n in range(1, bundler.frames + 1):
