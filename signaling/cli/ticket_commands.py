@@ -102,7 +102,9 @@ def refund(
     amount: Annotated[
         str, typer.Option(metavar="AMOUNT", help="How much: 4.17. Else all that is left, and the seat too.")
     ] = "",
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the record.")] = "",
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="Why: you and the holder can read it in the list.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Give somebody who bought a ticket from you money back."""

@@ -212,8 +212,8 @@ def _sold_or_held(on_sale: OnSale, limits: SaleLimits, what: str) -> Refused | N
     if on_sale.ever_sold or on_sale.sold:
         return Refused(
             "not_permitted",
-            f"Tickets were sold, {on_sale.sold} are held now, and that fixes {what}; cancel it, which "
-            "refunds them, and schedule another.",
+            f"Tickets were sold, {on_sale.sold} of them are good now, and that fixes {what}; "
+            "cancel it, which refunds them, and schedule another.",
         )
     if on_sale.held:
         return Refused(

@@ -111,19 +111,19 @@ class SaleNews:
         """Told of each ticket that changed once its buyer was: whoever is put out for it hears first why. It
         must not wait and do little."""
         self._arrived: dict[str, None] = {}
-        self._told: OrderedDict[bytes, object] = OrderedDict()
+        self._told: OrderedDict[tuple[bytes, str], object] = OrderedDict()
         self._is_looking = False
 
     # What the till tells, once it is committed
 
     def seat_offered(self, sale: Sale) -> None:
         """A seat is held for somebody who waited for it."""
-        if self._is_news(sale, "offered") and sale.buyer in self._presence:
+        if self._is_news(sale, "seat", sale.held_until_us) and sale.buyer in self._presence:
             self._around.spawn(self._safely(self._offer([sale.buyer])))
 
     def ticket_changed(self, sale: Sale) -> None:
         """A ticket is new or different, or its payment has come to an end."""
-        if not self._is_news(sale, (sale.state, sale.ticket, sale.returned_minor, sale.attempts)):
+        if not self._is_news(sale, "ticket", (sale.state, sale.ticket, sale.returned_minor, sale.attempts)):
             return
         if sale.buyer in self._presence:
             self._around.spawn(self._tell_and_act(sale))
@@ -151,12 +151,13 @@ class SaleNews:
         if session.member is not None and session.member.user not in self._presence:
             self._arrived.pop(session.member.user, None)
 
-    def _is_news(self, sale: Sale, what: object) -> bool:
-        """Whether it was not the last that was heard of this sale."""
-        if self._told.get(sale.sale) == what:
+    def _is_news(self, sale: Sale, of: str, what: object) -> bool:
+        """Whether it was not the last that was heard of the seat or the ticket of this sale."""
+        key = (sale.sale, of)
+        if self._told.get(key) == what:
             return False
-        self._told[sale.sale] = what
-        self._told.move_to_end(sale.sale)
+        self._told[key] = what
+        self._told.move_to_end(key)
         if len(self._told) > NEWS_KEPT:
             self._told.popitem(last=False)
         return True
