@@ -27,7 +27,12 @@ _DRIVER = "postgresql+asyncpg"
 _INSTALL = ("apt-get", "install", "-y", "--no-install-recommends", "postgresql")
 # Of the machine's, the first that is there. PostgreSQL does not run as root.
 _ACCOUNTS = ("postgres", "nobody")
-_TESTS = ("tests/signaling/test_store*.py", "tests/scenarios/test_*_stories.py")
+_TESTS = (
+    "tests/signaling/test_store*.py",
+    "tests/scenarios/test_*_stories.py",
+    "tests/scenarios/test_crowd.py",
+    "tests/scenarios/test_shared.py",
+)
 _ROOT = Path(__file__).parents[1]
 # The server outlives no test, so nothing has to reach the disk.
 _SETTINGS = ("listen_addresses=", "fsync=off", "max_connections=40", "shared_buffers=32MB")

@@ -95,11 +95,16 @@ class AuthConfig(Section):
 
 @dataclass(frozen=True)
 class StoreConfig(Section):
-    """Where durable state lives. Without a `url` it is SQLite in `data_dir`. A url may hold a password."""
+    """Where durable state lives. Without a `url` it is SQLite in `data_dir`. A url may hold a password.
+
+    shared: this server sells tickets from a database of PostgreSQL that another server owns, and runs no
+    Spaces (docs/tickets.md).
+    """
 
     section: ClassVar[str] = "store"
     data_dir: Path = Path("spaces-data")
     url: str | None = field(default=None, repr=False)
+    shared: bool = False
 
     @property
     def database_url(self) -> str:
@@ -192,6 +197,7 @@ class ServerConfig:
         self._check_tls()
         self._check_keys()
         self._check_sizes()
+        self._check_shared()
         self.pay.check_with(self.tickets, development=self.auth.development)
 
     @property
@@ -251,6 +257,24 @@ class ServerConfig:
                 "auth.minted_lifetime_s",
                 f"{self.auth.minted_lifetime_s} is more than auth.max_lifetime_s = "
                 f"{self.auth.max_lifetime_s}, such tokens would be refused; lower it",
+            )
+
+    def _check_shared(self) -> None:
+        if not self.store.shared:
+            return
+        if not self.store.database_url.startswith("postgresql"):
+            raise ConfigError(
+                "store_shared",
+                "store.shared",
+                "is true and the store is SQLite, which is for 1 server; give store.url of a PostgreSQL "
+                "database, or leave store.shared out",
+            )
+        if self.webhooks.urls:
+            raise ConfigError(
+                "store_shared",
+                "webhooks.urls",
+                f"names {len(self.webhooks.urls)} receivers and a server with store.shared tells 0; have the "
+                "server that owns the database tell them",
             )
 
     def _check_sizes(self) -> None:

@@ -105,13 +105,15 @@ class BoxOffice:
             wire.StopWaiting: self._stop_waiting,
         }
 
-    async def open(self) -> None:
+    async def open(self, *, is_shared: bool = False) -> None:
         """Finish what an earlier run left without an outcome, and do by time from now on what is due.
 
-        Raises ConfigError where that run sold in another currency.
+        `is_shared`: what has no outcome yet may be another server's call that is under way, so it is asked
+        about when it is due, and not before. Raises ConfigError where the earlier run sold in another
+        currency.
         """
         await check_ledger(self._store, self._limits.currency.code)
-        left = await self.till.complete_unfinished()
+        left = 0 if is_shared else await self.till.complete_unfinished()
         if left:
             log.warning("%d payments, refunds or payouts have no outcome yet; they are asked about", left)
         self.news.due(self._around.wall_us())

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from signaling.config import ServerConfig
 from signaling.pay import Provider
+from signaling.protocol import messages as wire
 from signaling.rules.sale import Sale
 from signaling.server.admission import Admission
 from signaling.server.announcer import Announcer
@@ -24,6 +25,7 @@ from signaling.server.places import Locate, Places
 from signaling.server.planning import Planning
 from signaling.server.presence import Presence
 from signaling.server.relations import Relations
+from signaling.server.selling_only import SellingOnly
 from signaling.server.services import Services
 from signaling.server.surroundings import Surroundings
 from signaling.server.timeline import Timeline
@@ -76,6 +78,7 @@ class Parts:
         )
         self.finding = Finding(directory, relations, store, around, self.places)
         self.lists = around.lists
+        self._is_shared = config.store.shared
         self.box_office = BoxOffice(config, store, provider, directory, relations, self.presence, around)
         self.admission = Admission(directory, around, self.box_office.till.remove_holder)
         till = self.box_office.till
@@ -93,6 +96,9 @@ class Parts:
     @property
     def table(self) -> tuple[Part, ...]:
         """Who carries out which requests."""
+        if self._is_shared:
+            own = (self.openings, self.services, self.following, self.timeline, self.planning, self.lists)
+            return (SellingOnly(own, kept=(wire.ListPlanned,)), self.finding, self.box_office)
         return (
             self.openings,
             self.services,
@@ -107,6 +113,8 @@ class Parts:
     @property
     def attendants(self) -> tuple[Attendant, ...]:
         """Whom to tell who comes and goes, in this order."""
+        if self._is_shared:
+            return (self.presence, self.box_office.news)
         return (self.presence, self.notices, self.timeline, self.box_office.news)
 
     def _ticket_changed(self, sale: Sale) -> None:

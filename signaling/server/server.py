@@ -81,7 +81,7 @@ class Server:
         self.config = config
         self._graph = graph
         self._locate = locate
-        self.store = Store(config.store.database_url)
+        self.store = Store(config.store.database_url, shared=config.store.shared)
         self.certificate: ServerCertificate | None = None
         """What clients are shown, from `start` on; its `fingerprint` can be pinned."""
         self.plane_note = ""
@@ -227,7 +227,8 @@ class Server:
         )
         self._telling.start()
         records = StoreRecords(self.store, self._wall_us, self._telling.announcer)
-        leftovers = await records.end_leftovers()
+        is_shared = self.config.store.shared
+        leftovers = 0 if is_shared else await records.end_leftovers()
         if leftovers:
             log.warning("ended %d Spaces that an earlier run left live", leftovers)
         own = SqlGraph(self.store, self.config.people.cached)
@@ -244,8 +245,9 @@ class Server:
             locate=self._locate,
             provider=paying.provider,
         )
-        await parts.planning.restore()
-        await parts.box_office.open()
+        if not is_shared:
+            await parts.planning.restore()
+        await parts.box_office.open(is_shared=is_shared)
         await paying.listen(parts.box_office.on_provider_event, self._counts)
         self._desk = FrontDesk(
             authority,

@@ -217,6 +217,19 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
     refused("out_of_range", "auth.issuer", None, {}, {**DEVELOPMENT, "auth.audience": ""})
 
 
+def test_a_store_is_shared_on_postgresql_only_and_tells_nobody() -> None:
+    url = "postgresql+asyncpg://user@host/spaces"
+    shared = {**DEVELOPMENT, "store.shared": True}
+    refused("store_shared", "store.shared", None, {}, shared)
+    hooks = {
+        "store.url": url,
+        "webhooks.urls": "https://app.example/hook",
+        "webhooks.secret": "whsec_" + "c2VjcmV0" * 6,
+    }
+    refused("store_shared", "webhooks.urls", None, {}, {**shared, **hooks})
+    assert load_config(None, {}, {**shared, "store.url": url}).store.shared
+
+
 def test_a_tree_made_by_hand_is_checked_as_well() -> None:
     with pytest.raises(ConfigError, match=r"listen\.port: -1"):
         ListenConfig(port=-1)
