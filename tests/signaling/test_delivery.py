@@ -388,6 +388,28 @@ def test_a_checkpoint_is_one_transaction_and_writes_only_who_missed_something() 
     tell(story)
 
 
+def test_after_a_server_was_killed_its_last_checkpoint_counts() -> None:
+    async def story(it: Evening) -> None:
+        lio, lossy = [await it.ticket(user) for user in ("lio", "lossy")]
+        await it.begins()
+        await it.enters(lio)
+        await it.enters(lossy)
+        lossy.peer.network = "lossy"
+        await it.on_air(68)
+        async with it.town.store.transaction() as connection:
+            written = await deliveries.of_space(connection, it.space)
+        assert written is not None
+        assert 59_000_000 <= written.on_air_us <= 61_100_000
+        # What the killed process knew beyond that is gone; this is the next one's start.
+        assert await it.town.records.end_leftovers() == 1
+        assert await it.town.parts.box_office.till.complete_unfinished() == 0
+        assert await it.back("lio") == [it.due(written.on_air_us / 1_000_000)]
+        assert await it.back("lossy") == [pytest.approx(PRICE, abs=5)]
+        assert (await it.sale("lio")).refunded_by_host_minor == 0, "the platform's fault"
+
+    tell(story)
+
+
 def test_a_store_that_fails_for_a_while_keeps_nobody_from_their_money(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

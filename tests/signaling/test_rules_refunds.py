@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from signaling.rules.holds import revoke
 from signaling.rules.postings import book_chargeback, book_chargeback_won, book_fee, book_refund
+from signaling.rules.delivery import delivered_us
 from signaling.rules.refunds import (
     BORNE_BY_HOST,
     Parts,
@@ -73,6 +74,29 @@ def test_undelivered_time_against_fractions(amount: int, promised_us: int, deliv
     assert found == ceil(exact)
     assert 0 <= found <= amount
     assert undelivered_minor(amount, promised_us, delivered_us + 1) <= found
+
+
+@pytest.mark.parametrize(
+    ("on_air_us", "missed_us", "back"),
+    [
+        (0, 0, 1_500),
+        (20 * MINUTE_US, 20 * MINUTE_US, 1_500),
+        (20 * MINUTE_US, 0, 1_000),
+        (20 * MINUTE_US, 1, 1_001),
+        (HOUR_US - 1, 0, 1),
+        (HOUR_US - 1, HOUR_US, 1_500),
+        (HOUR_US, 0, 0),
+        (HOUR_US, HOUR_US, 0),
+        (2 * HOUR_US, 0, 0),
+    ],
+)
+def test_at_each_edge_of_delivered_time_whole_yen_go_back(on_air_us: int, missed_us: int, back: int) -> None:
+    sale = replace(settled(1_500, 80), currency="JPY")
+    heard_us = delivered_us(on_air_us, missed_us)
+    assert due_minor(sale, RefundReason.BROKE_OFF, on_air_us, heard_us) == back
+    assert due_minor(after(sale, (400, RefundReason.GIVEN)), RefundReason.CUT_OFF, on_air_us, heard_us) == max(
+        0, back - 400
+    )
 
 
 def test_a_space_that_kept_its_promise_did_not_break_off() -> None:
