@@ -14,7 +14,7 @@ from signaling.rules.sale import Sale
 from signaling.rules.sales import TicketState
 from signaling.server.session import Member
 from signaling.store import Store, StoreError, deliveries, ledger, sales
-from tests.signaling.server_world import Caller
+from tests.signaling.server_world import TICK_US, Caller
 from tests.signaling.town import Town
 from tests.signaling.town import tell as tell_town
 
@@ -62,16 +62,22 @@ class Evening:
     async def enters(self, caller: Caller) -> None:
         assert isinstance(await caller.ask(wire.Join, self.space), wire.Joined)
 
-    async def on_air(self, seconds: float) -> None:
-        """Time passes; everybody inside is sent sound once a second."""
-        engine = self.town.engines.get(self.space)
-        for second in range(round(seconds)):
-            if engine is not None:
-                engine.packets = ((FULL, b"sound"),)
-            self.town.tick(TICKS_PER_S)
-            if second % 10 == 0:
-                await self.town.settle()
-        await self.town.settle()
+    async def on_air(self, seconds: float, *, step_s: int = 10) -> None:
+        """Time passes; everybody inside is sent sound once a second. Alarms ring once in so many seconds."""
+        town, engine, room = self.town, self.town.engines[self.space], self.town.halls[self.space].room
+        for second in range(1, round(seconds) + 1):
+            engine.packets = ((FULL, b"sound"),)
+            for _ in range(TICKS_PER_S - 1):
+                town.now_us += TICK_US
+                if not room.is_closed:
+                    room.tick(town.now_us)  # type: ignore[attr-defined]
+            if second % step_s and second < round(seconds):
+                town.now_us += TICK_US
+                if not room.is_closed:
+                    room.tick(town.now_us)  # type: ignore[attr-defined]
+            else:
+                town.tick()
+                await town.settle()
 
     async def waits(self, seconds: int) -> None:
         """Time passes in which no Space is live."""
@@ -129,7 +135,7 @@ def test_broken_off_at_20_of_60_minutes_two_thirds_go_back_to_who_was_there() ->
         lio = await it.ticket("lio")
         await it.begins()
         await it.enters(lio)
-        await it.on_air(20 * MINUTE_S)
+        await it.on_air(20 * MINUTE_S, step_s=120)
         await it.ends()
         assert await it.back("lio") == [834]
         assert (await it.sale("lio")).ticket is TicketState.VALID

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from signaling.rules.delivery import delivered_us
 from signaling.rules.holds import revoke
 from signaling.rules.postings import book_chargeback, book_chargeback_won, book_fee, book_refund
-from signaling.rules.delivery import delivered_us
 from signaling.rules.refunds import (
     BORNE_BY_HOST,
     Parts,
@@ -94,9 +94,9 @@ def test_at_each_edge_of_delivered_time_whole_yen_go_back(on_air_us: int, missed
     sale = replace(settled(1_500, 80), currency="JPY")
     heard_us = delivered_us(on_air_us, missed_us)
     assert due_minor(sale, RefundReason.BROKE_OFF, on_air_us, heard_us) == back
-    assert due_minor(after(sale, (400, RefundReason.GIVEN)), RefundReason.CUT_OFF, on_air_us, heard_us) == max(
-        0, back - 400
-    )
+    assert due_minor(
+        after(sale, (400, RefundReason.GIVEN)), RefundReason.CUT_OFF, on_air_us, heard_us
+    ) == max(0, back - 400)
 
 
 def test_a_space_that_kept_its_promise_did_not_break_off() -> None:
