@@ -6,6 +6,7 @@ from spacecore._mixer cimport FRAME_SAMPLES, gate_t, limiter_t, ramp_t
 from spacecore._opus cimport encoder_config_t
 from spacecore._receiver cimport receiver_t
 from spacecore._recovery cimport arrivals_t, recovery_t
+from spacecore.dominant cimport speech_t
 from spacecore.libopus cimport OpusDecoder, OpusEncoder
 from spacecore.loudness cimport loudness_t
 from spacecore.passing cimport passable_t
@@ -52,6 +53,7 @@ cdef struct seat_t:
     bint audible                # in the mix of this tick
     int heard                   # HEARD_* of this tick
     int level                   # of this tick, RFC 6464, as shown to people
+    speech_t speech             # of the last second, for who dominates
     float voice[FRAME_SAMPLES]  # as it goes into the mix: with its gain, `lead` samples ahead
     int lead                    # 0, or the codec's look-ahead where the room may pass packets on; see seat_line
     line_t line

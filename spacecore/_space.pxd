@@ -6,7 +6,8 @@ from spacecore._opus cimport encoder_config_t
 from spacecore._seat cimport seat_t
 from spacecore._tap cimport tap_t
 from spacecore._tick cimport (
-    COMMAND_ADD, COMMAND_GAIN, COMMAND_MUTE, COMMAND_REMOVE, COMMAND_TAP, COMMAND_UNTAP, FULL, NO_SEAT, PUT_REPORT, PUT_UNKNOWN_SEAT,
+    COMMAND_ADD, COMMAND_GAIN, COMMAND_MUTE, COMMAND_REMOVE, COMMAND_TAP, COMMAND_UNTAP, FULL, NO_SEAT, NOBODY, PUT_REPORT,
+    PUT_UNKNOWN_SEAT,
     PUT_WRONG_KIND, SPACE_LOUDEST, SPACE_MAX_SEATS, SPACE_MAX_TAPS, SPACE_RING, command_kind_t, command_t, out_t, packet_out_t,
     space_close, space_command, space_counts_t, space_decode, space_drain, space_encode, space_init, space_mix, space_pull, space_put,
     space_fec_pct, space_report, space_t, space_tick,

@@ -20,6 +20,7 @@ class Tick(NamedTuple):
     timestamp: int
     applied: int
     reports: tuple[tuple[int, bytes], ...]
+    dominant: int | None
 
 class SpaceStats(NamedTuple):
     ticks: int

@@ -28,7 +28,7 @@ __all__ = ["FULL", "MAX_SEATS", "Space", "SpaceStats", "Tap", "Tick"]
 globals()["FULL"] = FULL
 globals()["MAX_SEATS"] = SPACE_MAX_SEATS
 
-Tick = namedtuple("Tick", "packets excluded levels audible loudest timestamp applied reports")
+Tick = namedtuple("Tick", "packets excluded levels audible loudest timestamp applied reports dominant")
 Tick.__doc__ = """What one tick yields.
 
 packets    ((audience, datagram), …): audience FULL is everyone in the room but `excluded`; otherwise it is a seat, and
@@ -40,6 +40,8 @@ audible    seats in the mix, loudest first; loudest: the first three of them
 timestamp  of the tick, samples at 48 kHz
 applied    serial of the last command that took effect
 reports    ((seat, datagram), …): once a second, for the person in the seat: how their audio arrives
+dominant   the seat that dominates the conversation, judged every 300 ms over the last second, for the screen; it stays
+           while nobody takes over. None before anybody spoke, and once it was removed
 """
 
 SpaceStats = namedtuple(
@@ -234,7 +236,8 @@ cdef class Space:
             {out.seats[i]: out.levels[i] for i in range(out.n_seats)}, audible, audible[:SPACE_LOUDEST], out.timestamp,
             out.applied, tuple([
                 (out.reports[i].seat, PyBytes_FromStringAndSize(<const char*>out.reports[i].data, out.reports[i].n_bytes))
-                for i in range(out.n_reports)]))
+                for i in range(out.n_reports)]),
+            None if out.dominant == NOBODY else out.dominant)
 
     @property
     def stats(self):

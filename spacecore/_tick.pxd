@@ -30,6 +30,7 @@ cdef enum:
     SOURCE_NONE = -2            # nothing that a decoder could go on from
 
 cdef enum:
+    NOBODY = -1                 # no seat
     FULL = -1                   # audience: everyone who is in no other audience of this tick
 
 cdef enum:                      # beside PACKET_* and PUT_*
@@ -81,6 +82,7 @@ cdef struct out_t:
     int levels[SPACE_MAX_SEATS]     # RFC 6464, beside `seats`
     int n_audible
     int audible[SPACE_MAX_SEATS]    # loudest first
+    int dominant                # a seat, or NOBODY
     uint32_t timestamp
     int64_t applied             # serial of the last command that took effect
     int n_reports
@@ -145,6 +147,9 @@ cdef struct space_t:
     recovery_t recovery
     bint has_fec                # its encoders may make FEC
     int least_loss_pct          # expected in any case
+    int dominant                # a seat, or NOBODY; it stays while nobody else takes over
+    int judged_ticks            # since the last decision
+    int unheard_ticks           # in a row
     space_counts_t counts
 
 # OPUS_OK or status. pass_through: a lone speaker's own packets are passed on.
@@ -161,5 +166,6 @@ cdef void space_tick(space_t* space, int64_t now_us, out_t* out) noexcept nogil
 cdef void space_drain(space_t* space) noexcept nogil
 cdef void space_pull(space_t* space, int64_t now_us) noexcept nogil
 cdef void space_decode(space_t* space) noexcept nogil
+cdef void space_judge(space_t* space) noexcept nogil
 cdef void space_mix(space_t* space) noexcept nogil
 cdef void space_encode(space_t* space, out_t* out) noexcept nogil

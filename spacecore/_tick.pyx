@@ -31,6 +31,7 @@ from spacecore._seat cimport (
 from spacecore._tap cimport tap_put
 from spacecore.atomics cimport load_u32, store_i64, store_u32
 from spacecore.delay cimport delay_spread_us
+from spacecore.dominant cimport DOMINANT_TICKS, SPEECH_FRAMES, dominant_of, speech_put, speech_t
 from spacecore.libopus cimport OPUS_OK
 from spacecore.passing cimport PASS_PATIENCE_FRAMES, passing_alike, passing_gain
 from spacecore.reports cimport reports_add, reports_turn, reports_vote, reports_worst_tenth_pct
@@ -48,6 +49,7 @@ cdef int space_init(space_t* space, const encoder_config_t* config, int keep_ali
     space.keep_alive_ticks = keep_alive_ticks
     space.has_fec = config.fec != 0
     space.least_loss_pct = config.loss_pct
+    space.dominant = NOBODY
     space.source = SOURCE_NONE if pass_through else SOURCE_MIX
     status = encoder_open(&space.encoder, config)
     if status == OPUS_OK and pass_through:
@@ -111,6 +113,7 @@ cdef void space_tick(space_t* space, int64_t now_us, out_t* out) noexcept nogil:
     space_drain(space)
     space_pull(space, now_us)
     space_decode(space)
+    space_judge(space)
     space_mix(space)
     space_encode(space, out)
     recover(space, now_us, out)
@@ -192,6 +195,7 @@ cdef void space_mix(space_t* space) noexcept nogil:
 
 
 include "_tick_commands.pxi"
+include "_tick_dominant.pxi"
 include "_tick_recovery.pxi"
 include "_tick_passing.pxi"
 include "_tick_encode.pxi"

@@ -58,6 +58,8 @@ cdef void _take_out(space_t* space, int number) noexcept nogil:
     if space.source == number:
         space.source = SOURCE_NONE
     space.n_seats -= 1
+    if space.dominant == number:
+        space.dominant = NOBODY
     for i in range(at, space.n_seats):
         space.seats[i] = space.seats[i + 1]
 

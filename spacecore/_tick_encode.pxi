@@ -152,8 +152,12 @@ cdef void _pack(space_t* space, const frame_out_t* what, int audience, out_t* ou
     audio.gain = <int8_t>what.gain
     audio.source_changed = what.changed
     audio.seats = seats
+    for i in range(space.n_audible):        # who dominates comes first, then the loudest
+        if space.listed[i] == space.dominant and space.dominant != audience:
+            seats[0] = <uint8_t>space.dominant
+            audio.n_seats = 1
     for i in range(space.n_audible):
-        if space.listed[i] != audience and audio.n_seats < SPACE_LISTED:
+        if space.listed[i] != audience and space.listed[i] != space.dominant and audio.n_seats < SPACE_LISTED:
             seats[audio.n_seats] = <uint8_t>space.listed[i]
             audio.n_seats += 1
     packet.audience = audience
@@ -190,5 +194,6 @@ cdef void _report(space_t* space, out_t* out) noexcept nogil:
     out.n_audible = space.n_audible
     for i in range(space.n_audible):
         out.audible[i] = space.listed[i]
+    out.dominant = space.dominant
     out.timestamp = space.timestamp
     out.applied = space.applied
