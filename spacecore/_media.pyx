@@ -21,8 +21,11 @@ from spacecore._packet cimport (
 from spacecore._plane cimport Connection, Plane, address_from, address_to
 from spacecore._receiver cimport checked_clock, put_word
 from spacecore._space cimport Space
-from spacecore._tick cimport FULL, PUT_UNKNOWN_SEAT, PUT_WRONG_KIND, SPACE_MAX_SEATS, SPACE_PACKET_BYTES, out_t, space_fec_pct, space_put, space_report, space_tick
-from spacecore.atomics cimport exchange_u32, load_i64, load_u32, store_u32
+from spacecore._tick cimport (
+    FULL, NOBODY, PUT_UNKNOWN_SEAT, PUT_WRONG_KIND, SPACE_MAX_SEATS, SPACE_PACKET_BYTES, out_t, space_fec_pct, space_put, space_report,
+    space_tick,
+)
+from spacecore.atomics cimport exchange_u32, load_i64, load_u32, store_i64, store_u32
 from spacecore.libplane cimport (
     PLANE_BATCH, PLANE_BUSY, PLANE_DONE, PLANE_DROP, PLANE_PACKET_BYTES, PLANE_SLOW, PLANE_TX, PLANE_VIOLATION, address_t,
     batch_receive, batch_seal, conn_ack_due, conn_largest_payload, conn_may_send, conn_overhead_bytes, conn_receive, conn_t,
@@ -33,8 +36,9 @@ from spacecore.media_state cimport (
     LATE_BUCKETS, LATE_STEPS, LISTED_ACK, MEDIA_ACK, MEDIA_ACK_AFTER, MEDIA_ACK_RANGES, MEDIA_ACK_RANGES_ALONE, MEDIA_ADD,
     MEDIA_CATCH_UP, MEDIA_CLOSE, MEDIA_COMMANDS, MEDIA_EARLY_US, MEDIA_ENTER,
     MEDIA_GROW, MEDIA_LOSSY_PCT, MEDIA_LOSSY_US, MEDIA_MAX_ROOMS,
-    MEDIA_NOTICES, MEDIA_PACKETS, MEDIA_PUTS, MEDIA_ROOM_BITS, MEDIA_SENT, MEDIA_SUBSCRIBE, MEDIA_TICK_US, NOTED_FORGED, NOTED_KEY_UPDATE,
-    NOTED_VIOLATION, NOTICE_APPLIED, NOTICE_FORGED, NOTICE_KEY_UPDATE, NOTICE_VIOLATION, SIDE_LOOP, SIDE_MEDIA, ack_t,
+    MEDIA_NOTICES, MEDIA_PACKETS, MEDIA_PUTS, MEDIA_ROOM_BITS, MEDIA_SENT, MEDIA_SUBSCRIBE, MEDIA_TALK_WORDS, MEDIA_TICK_US, NOTED_FORGED,
+    NOTED_KEY_UPDATE, NOTED_VIOLATION, NOTICE_APPLIED, NOTICE_FORGED, NOTICE_KEY_UPDATE, NOTICE_TALK, NOTICE_VIOLATION, SIDE_LOOP,
+    SIDE_MEDIA, ack_t,
     entry_t, media_command_t, media_counts_t, media_flush, media_pass_up, media_ring, media_t, media_tell,
     media_tell_once, notice_t, packet_head_t, put_head_t, room_counts_t, room_t,
     uplink_counts_t,
@@ -48,6 +52,7 @@ from spacecore.errors import MediaError
 
 __all__ = ["Media", "MediaStats", "Room", "RoomStats"]
 
+include "_media_talk.pxi"
 include "_media_fanout.pxi"
 include "_media_uplink.pxi"
 include "_media_recovery.pxi"
@@ -60,7 +65,8 @@ cdef enum:
     USUAL_PASSED_BYTES = 640    # … packets for the other stack, of which many are handshakes
 
 cdef dict _NOTICES = {
-    NOTICE_APPLIED: "applied", NOTICE_KEY_UPDATE: "key_update", NOTICE_VIOLATION: "violation", NOTICE_FORGED: "forged_limit"}
+    NOTICE_APPLIED: "applied", NOTICE_KEY_UPDATE: "key_update", NOTICE_VIOLATION: "violation", NOTICE_FORGED: "forged_limit",
+    NOTICE_TALK: "talk"}
 
 
 @cython.no_gc           # what it refers to does not refer back
@@ -175,6 +181,7 @@ cdef class Media:
         self._n_indexes += room.index == self._n_indexes
         room.number = self._number(room.index)
         room.space = space._space
+        room.dominant = NOBODY
         room.bundle = bundle
         room.bundle_above = bundle_above
         self._spaces[room.index] = (space, <size_t>room)
@@ -302,7 +309,8 @@ cdef class Media:
 
     def take_notices(self):
         """[(word, a, b), …]: "violation", "key_update" or "forged_limit" with slot and generation, once for each cause;
-        "applied" with the index of a room and the serial of the last change that is in effect there.
+        "applied" with the index of a room and the serial of the last change that is in effect there; "talk" with the index
+        of a room in which somebody else talks now: see Room.talking.
         """
         cdef uint32_t n_bytes = 0
         cdef const notice_t* notice

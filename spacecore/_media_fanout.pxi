@@ -81,6 +81,7 @@ cdef void fanout_tick(media_t* media, room_t* room, int64_t tick_us, int64_t now
         _tell_seats(&turn, out)
     if room.told_applied != room.space.applied and media_tell(media, NOTICE_APPLIED, room.index, room.space.applied):
         room.told_applied = room.space.applied
+    tell_talk(media, room, out)
 
 
 cdef int _assign(pass_t* turn, const out_t* out) noexcept nogil:

@@ -30,6 +30,17 @@ cdef class Room:
         """Serial of the last change of its Space that is in effect. 0 once closed."""
         return load_i64(&self.room.space.applied) if self.room != NULL else 0
 
+    @property
+    def talking(self):
+        """The seats that are heard, in order, the pauses between words included. Empty once closed."""
+        return room_talking(self.room) if self.room != NULL else ()
+
+    @property
+    def dominant(self):
+        """The seat that dominates the conversation, or None; see spacecore.Tick."""
+        cdef int64_t seat = load_i64(&self.room.dominant) if self.room != NULL else NOBODY
+        return None if seat == NOBODY else seat
+
     def enter(self, Connection connection not None, *, int bundle=1, int redundancy=0, bint reports=False):
         """`connection` hears this room from now on, and no other; `bundle`: the most frames it takes in one datagram, 1 to 3;
         `redundancy`: the most copies of frames before, 0 to 2; `reports`: on stage it is told how its audio arrives.

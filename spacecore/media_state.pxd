@@ -25,6 +25,7 @@ cdef enum:
     MEDIA_COMMANDS = 16384      # requests of the control side
     MEDIA_PUTS = 8192           # datagrams that came another way and wait for the media side
     MEDIA_SENT = 32768          # packets that wait to be taken in stepped mode
+    MEDIA_TALK_WORDS = 4        # of 64 seats
     LATE_STEPS = 32             # of a tick's lateness: buckets for each power of two
     LATE_BUCKETS = 512          # 32 of 1 µs, then 1/32 wide, up to 1 s
 
@@ -43,6 +44,7 @@ cdef enum notice_kind_t:
     NOTICE_KEY_UPDATE
     NOTICE_VIOLATION
     NOTICE_FORGED
+    NOTICE_TALK
 
 cdef struct notice_t:
     notice_kind_t kind
@@ -103,6 +105,9 @@ cdef struct room_t:
     ring_t* frames              # for outlets; NULL: none
     ring_t* outlet              # the same, for the control side
     int64_t told_applied
+    int64_t talking[MEDIA_TALK_WORDS]   # a bit for each seat that is heard; written by the media side
+    int64_t dominant                    # a seat or NOBODY, likewise
+    bint talk_untold
     room_counts_t counts
 
 cdef enum command_kind_t:

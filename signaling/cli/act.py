@@ -1,10 +1,10 @@
-"""`spaces act`, `audit`, `create`: one deed in a Space, for scripts and backends."""
+"""`spaces act`, `audit`, `talkers`, `create`: one deed in a Space, for scripts and backends."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from rich.console import Console
 
@@ -12,8 +12,10 @@ from signaling.cli.connecting import ConnectionOptions, dial, place
 from signaling.cli.meters import role_word
 from signaling.cli.printing import listing, plain, print_json, time_of
 from signaling.cli.running import run_loop
+from signaling.cli.talk_sentences import talk_sentences
 from signaling.client import (
     AuditRow,
+    Client,
     NoteRow,
     Person,
     PinRow,
@@ -25,7 +27,7 @@ from signaling.client import (
     WhoMaySpeak,
 )
 
-__all__ = ["DEEDS", "acting", "audit", "create", "run"]
+__all__ = ["DEEDS", "acting", "audit", "create", "run", "talkers"]
 
 
 Deed = Callable[[Space, Mapping[str, Any]], Awaitable[object]]
@@ -117,17 +119,48 @@ def audit(options: ConnectionOptions, space: str, *, most: int, as_json: bool) -
     return run_loop(work())
 
 
+def talkers(options: ConnectionOptions, space: str, *, as_json: bool) -> int:
+    """Show who was heard for how long; returns 0."""
+
+    async def work() -> int:
+        found = await _look_back(
+            options, space, lambda client, where: client.talkers(where), lambda here: here.talkers()
+        )
+        if as_json:
+            print_json(found)
+        else:
+            for sentence in talk_sentences(found):
+                Console(highlight=False, soft_wrap=True).print(sentence, markup=False)
+        return 0
+
+    return run_loop(work())
+
+
+_Found = TypeVar("_Found")
+
+
 async def _audit(options: ConnectionOptions, where: str, most: int) -> list[AuditRow]:
+    return await _look_back(
+        options, where, lambda client, space: client.audit(space, most), lambda here: here.audit(most)
+    )
+
+
+async def _look_back(
+    options: ConnectionOptions,
+    where: str,
+    outside: Callable[[Client, str], Awaitable[_Found]],
+    inside: Callable[[Space], Awaitable[_Found]],
+) -> _Found:
     """What is read of who had the Space needs nobody in it; a co-host reads it inside, while it is live."""
     reached, place_of = place(options, where)
     async with await dial(reached) as client:
         try:
-            return await client.audit(place_of, most)
+            return await outside(client, place_of)
         except RequestRefused as error:
             if error.code != "no_such_space":
                 raise
     async with acting(options, where) as here:
-        return await here.audit(most)
+        return await inside(here)
 
 
 def create(

@@ -146,6 +146,16 @@ def audit(*, reach: Reach, space: Space, most: Most = 100, json: Json = False) -
 
 
 @connected
+def talkers(*, reach: Reach, space: Space, json: Json = False) -> None:
+    """Show who was heard in a Space for how long; for its hosts and for services.
+
+    Who may see it, and where, is as with `spaces audit`. Of Spaces that are over the server remembers
+    the last 1,000, until it is started anew.
+    """
+    launch("talkers", lambda it: it.talkers(reach(), space, as_json=json), "act")
+
+
+@connected
 def create(
     *,
     reach: Reach,
@@ -172,4 +182,4 @@ def create(
     )
 
 
-ACT_COMMANDS: Final = (audit, create)
+ACT_COMMANDS: Final = (audit, talkers, create)

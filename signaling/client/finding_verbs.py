@@ -16,6 +16,7 @@ from signaling.protocol.messages import (
     ListAudit,
     ListPlanned,
     ListSpaces,
+    ListTalkers,
     LiveSpace,
     Peek,
     Peeked,
@@ -26,6 +27,7 @@ from signaling.protocol.messages import (
     Reschedule,
     Schedule,
     Spaces,
+    Talkers,
 )
 
 __all__ = ["FindingVerbs"]
@@ -57,6 +59,14 @@ class FindingVerbs(Asking):
             return reply.entries, reply.more
 
         return await gather(page, 0, most)
+
+    async def talkers(self, space: Where) -> Talkers:
+        """Who was heard for how long in a Space that I had, as `Space.talkers`; also when it is over.
+
+        The server remembers it of the last 1,000 Spaces, until it is started anew.
+        """
+        wanted = space_id(space)
+        return await self._get(lambda number: ListTalkers(number, wanted), Talkers)
 
     async def schedule(
         self,

@@ -27,10 +27,18 @@ class Hearing:
     A listener who is no longer referred to gets nothing any more.
     """
 
-    def __init__(self, line: Line, *, is_speaker: Callable[[], bool], spread: float) -> None:
+    def __init__(
+        self,
+        line: Line,
+        *,
+        is_speaker: Callable[[], bool],
+        spread: float,
+        on_seats: Callable[[tuple[int, ...]], None],
+    ) -> None:
+        self._on_seats = on_seats
         self.on_pcm: Callable[[Frame], None] | None = None
         self.seats: tuple[int, ...] = ()
-        """Who is heard in the frame played last, loudest first."""
+        """Who is heard in the frame played last: who dominates first, then the loudest."""
         self.frames_dropped = 0
         self.callback_errors = 0
         self.playout = Playout(line.clock())
@@ -58,7 +66,9 @@ class Hearing:
             listener.close(error)
 
     def _on_frame(self, frame: Frame) -> None:
-        self.seats = frame.seats
+        before, self.seats = self.seats, frame.seats
+        if set(before) != set(frame.seats) or before[:1] != frame.seats[:1]:
+            self._on_seats(frame.seats)
         for listener in tuple(self._listeners):
             listener.put(frame)
         if self.on_pcm is None:

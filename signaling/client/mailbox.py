@@ -19,6 +19,7 @@ from signaling.protocol.messages import (
     Removed,
     Settings,
     Stage,
+    Talking,
     TokenExpiring,
     You,
 )
@@ -27,7 +28,7 @@ __all__ = ["Mailbox", "oldest", "outdated"]
 
 _WHOLE: Final = frozenset(
     {
-        *(Stage, Queue, Audience, You, Settings, Pins, Reactions),
+        *(Stage, Queue, Audience, You, Settings, Pins, Reactions, Talking),
         *(TokenExpiring, Closing, Reconnecting, Reconnected),
     }
 )

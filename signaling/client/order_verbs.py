@@ -23,6 +23,7 @@ from signaling.protocol.messages import (
     ListAudit,
     ListBans,
     ListPeople,
+    ListTalkers,
     Mute,
     MuteAll,
     People,
@@ -31,6 +32,7 @@ from signaling.protocol.messages import (
     Report,
     Share,
     Shared,
+    Talkers,
     Unban,
     Unmute,
     Unshare,
@@ -129,6 +131,10 @@ class OrderVerbs(Asking):
             return reply.entries, reply.more
 
         return await gather(page, 0, most)
+
+    async def talkers(self) -> Talkers:
+        """Who was heard here for how long, who longest first, at most 100 rows (hosts)."""
+        return await self._get(ListTalkers, Talkers)
 
     async def end(self) -> None:
         """End the Space for everybody (host)."""

@@ -40,6 +40,7 @@ from signaling.protocol.messages import (
     Resumed,
     Settings,
     StageSeat,
+    Talking,
 )
 
 __all__ = ["EVENTS_KEPT", "Pcm", "Space", "SpaceEvent"]
@@ -93,13 +94,18 @@ class Space(Seen, StageVerbs, OrderVerbs, TalkVerbs):
         self.hushed = False
         """Push-to-talk: while True, what one speaks is not sent. The server is not asked, as by `mute`."""
         self._resyncing = False
-        self._hearing = Hearing(line, is_speaker=lambda: self._room.seat is not None, spread=spread)
+        self._hearing = Hearing(
+            line,
+            is_speaker=lambda: self._room.seat is not None,
+            spread=spread,
+            on_seats=self._on_seats,
+        )
 
     # What is known, beside what `Seen` has
 
     @property
     def talking(self) -> tuple[StageSeat, ...]:
-        """Who is heard in the frame played last, loudest first."""
+        """Who is heard in the frame played last: who dominates first, then the loudest. See Talking."""
         return self._room.at(self._hearing.seats)
 
     @property
@@ -275,6 +281,10 @@ class Space(Seen, StageVerbs, OrderVerbs, TalkVerbs):
         self._hearing.finish(self._ending())
 
     # Inside
+
+    def _on_seats(self, seats: tuple[int, ...]) -> None:
+        """Others are heard than in the frame before: told as services are told by the server."""
+        self._events.put(Talking(self.serial, sorted(seats), seats[0] if seats else None))
 
     def _check(self) -> None:
         if self.over == "closed":

@@ -172,6 +172,10 @@ class NativeRoom(MediaRoom):
         """Call whoever waits for a change that by now is in effect."""
         self._has_applied(self._native.applied)
 
+    def listen_in(self) -> None:
+        """Somebody else talks than before."""
+        self._hears(self._native.talking, self._native.dominant)
+
     def reports(self) -> Reports:
         """What its listeners have reported; once it is closed, what they had."""
         stats = self._native.stats
@@ -246,9 +250,11 @@ class NativeRooms(Rooms[NativeRoom]):
     def take_notices(self) -> None:
         """Pass on what the media side has to tell."""
         for word, first, second in self.media.take_notices():
-            if word == "applied":
+            if word in ("applied", "talk"):
                 room = self._by_index.get(first)
-                if room is not None:
+                if room is not None and word == "talk":
+                    room.listen_in()
+                elif room is not None:
                     room.look()
             elif word == "violation":
                 self._tell.on_violation(first, second)

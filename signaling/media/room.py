@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from signaling.media.audience import Audience, AudienceCounts, MixedFrame, Outlet, Subscriber
@@ -25,6 +25,10 @@ class EngineTick(Protocol):
     def applied(self) -> int: ...
     @property
     def reports(self) -> tuple[tuple[int, bytes], ...]: ...
+    @property
+    def audible(self) -> tuple[int, ...]: ...
+    @property
+    def dominant(self) -> int | None: ...
 
 
 class Seats(Protocol):
@@ -51,7 +55,19 @@ class MediaRoom(ABC):
     sent to that person. Changes of seats take effect with the next tick, and `when_applied` tells.
     """
 
-    __slots__ = ("_muted", "_outlets", "_seats", "_silent", "_waiting", "applied", "is_closed", "space")
+    __slots__ = (
+        "_muted",
+        "_outlets",
+        "_seats",
+        "_silent",
+        "_waiting",
+        "applied",
+        "dominant",
+        "is_closed",
+        "on_talk",
+        "space",
+        "talking",
+    )
 
     def __init__(self, space: bytes, seats: Seats) -> None:
         self.space = space
@@ -63,6 +79,12 @@ class MediaRoom(ABC):
         self.applied = 0
         """Serial of the last change that is known to be in effect."""
         self.is_closed = False
+        self.talking: frozenset[int] = frozenset()
+        """The seats that are heard, the pauses between their words included."""
+        self.dominant: int | None = None
+        """The seat that dominates the conversation; see spacecore.Tick."""
+        self.on_talk: Callable[[], None] | None = None
+        """Called when either has changed. Each seat begins and stops at most some times a second."""
 
     # Seats
 
@@ -174,6 +196,15 @@ class MediaRoom(ABC):
         for outlet in self._outlets:
             outlet.publish(frame)
 
+    def _hears(self, talking: Iterable[int], dominant: int | None) -> None:
+        """Note who talks, and call whoever wants to know of a change."""
+        seats = frozenset(talking)
+        if (seats, dominant) == (self.talking, self.dominant):
+            return
+        self.talking, self.dominant = seats, dominant
+        if self.on_talk is not None and not self.is_closed:
+            self.on_talk()
+
     def _has_applied(self, serial: int) -> None:
         """Call whoever waits for a change that now is in effect."""
         self.applied = max(self.applied, serial)
@@ -247,4 +278,5 @@ class PlainRoom(MediaRoom):
             self._publish(audience, datagram, tick.excluded)
         for seat, datagram in tick.reports:
             self._audience.tell(seat, datagram)
+        self._hears(tick.audible, tick.dominant)
         self._has_applied(tick.applied)

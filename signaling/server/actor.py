@@ -25,6 +25,7 @@ from signaling.server.place import Place
 from signaling.server.rows import joined, people_page
 from signaling.server.session import Member, Session
 from signaling.server.surroundings import Surroundings
+from signaling.server.talking import Talking
 from signaling.server.verbs import VERBS, Turn
 
 __all__ = ["SpaceActor"]
@@ -61,6 +62,8 @@ class SpaceActor:
         self.history = History(state.space, around.records)
         self.guests = Guests()
         self._pace = Pace(around.rates, around.talk)
+        self.talking = Talking(around.talk_book.open(state.space))
+        hall.room.on_talk = self._on_talk
         self._blocks = 0  # how often it has changed whom the host blocks, or whose ticket is good
         self._jobs: deque[Callable[[], Awaitable[None]]] = deque()
         self._requests = 0
@@ -278,6 +281,8 @@ class SpaceActor:
             refuse(session, allowed)
         elif isinstance(request, wire.ListPeople):
             session.reply(people_page(self.state, request.id, request.after, request.limit))
+        elif isinstance(request, wire.ListTalkers):
+            session.reply(self.talking.times.answer(request.id, self.now_us()))
         else:
             self._around.spawn(self._around.lists.answer(session, self.space, request))
 
@@ -337,17 +342,27 @@ class SpaceActor:
     def _ended(self) -> None:
         for key in ("due", "push"):
             self._around.alarms.set((key, self.space), None, self._push)
+        self._around.talk_book.close(self.space, self.now_us())
         self.counts.spaces_ended += 1
         self._on_end(self)
 
     def _on_due(self, now_us: int) -> None:
         self._put(lambda: self._fact(rules.on_time(self.state, now_us)))
 
+    def _on_talk(self) -> None:
+        """Somebody else is heard. Those who listen are told by each datagram, so nobody waits for this."""
+        room, now_us = self.hall.room, self.now_us()
+        here = [place for place in self.state.on_stage.values() if place.user not in self.state.absent]
+        sitting = {place.seat: (place.user, place.name) for place in here}
+        self.talking.on_change(room.talking, room.dominant, sitting, now_us)
+        if self.hall.is_overseen:
+            self._push(now_us)
+
     def _push(self, now_us: int) -> None:
         if self.is_over:
             return
         try:
-            due_us = self.hall.push(now_us, self.state)
+            due_us = self.hall.push(now_us, self.state, self.talking)
         except Exception:  # also called where no job's error boundary is
             self.counts.errors_caught += 1
             log.exception("events of Space %s could not be told", self.space.hex())

@@ -207,7 +207,7 @@ class FrontDesk:
 
 def _is_of_here(request: wire.Request) -> bool:
     """Whether one that may name a Space is about the one that somebody is in."""
-    return isinstance(request, wire.ListAudit) and request.space is None
+    return isinstance(request, wire.ListAudit | wire.ListTalkers) and request.space is None
 
 
 def _welcome_limits(limits: LimitsConfig) -> dict[str, int]:

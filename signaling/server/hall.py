@@ -10,6 +10,7 @@ from signaling import rules
 from signaling.media import MediaRoom
 from signaling.protocol import CloseCode
 from signaling.protocol import messages as wire
+from signaling.protocol.wire import encode
 from signaling.rules import Effect, SpaceState
 from signaling.server.counts import Counts
 from signaling.server.events import Bulletin, News
@@ -17,6 +18,7 @@ from signaling.server.herald import Herald
 from signaling.server.place import Place
 from signaling.server.rows import note_row, post_row
 from signaling.server.session import Session
+from signaling.server.talking import Talking
 from signaling.server.whereabouts import Whereabouts
 from spacecore.errors import SpacecoreError
 
@@ -119,13 +121,34 @@ class Hall:
             case _:
                 self._pass_on(effect, step)
 
-    def push(self, now_us: int, state: SpaceState) -> int | None:
-        """Push what is due, each event encoded once; returns when more is due, or None."""
+    @property
+    def is_overseen(self) -> bool:
+        """Whether a service oversees it."""
+        return bool(self._overseers)
+
+    def push(self, now_us: int, state: SpaceState, talking: Talking | None = None) -> int | None:
+        """Push what is due, each event encoded once; returns when more is due, or None.
+
+        Who talks is told to services alone: everybody else hears it, and each datagram names them.
+        """
         people = len(self._members)
         told = self.herald.take(now_us, people, state)
         if told:
             self._send(b"".join(told), len(told))
-        return self.herald.due_us(people)
+        due_us = self.herald.due_us(people)
+        if talking is None:
+            return due_us
+        self._tell_talk(now_us, talking)
+        dues = (due_us, talking.due_us(len(self._overseers)))
+        return min((due for due in dues if due is not None), default=None)
+
+    def _tell_talk(self, now_us: int, talking: Talking) -> None:
+        event = talking.take(now_us, self.herald.serial) if self._overseers else None
+        if event is not None:
+            data = encode(event)
+            self._counts.events += len(self._overseers)
+            for session in list(self._overseers.values()):
+                session.send_bytes(data)
 
     def invited(self, user: str, state: SpaceState, now_us: int) -> wire.Invited | None:
         """What tells `user` of their open invitation, or None without one."""

@@ -13,6 +13,7 @@ from signaling.server.answers import Answer, Handler, answer
 from signaling.server.counts import Counts
 from signaling.server.rows import note_row, post_row
 from signaling.server.session import Member, Session
+from signaling.server.talking import TalkBook
 from signaling.store.audit import AuditEntry
 
 __all__ = ["LISTS", "READS_AT_ONCE", "READS_WAITING", "Archive", "Lists"]
@@ -48,6 +49,7 @@ LISTS: Mapping[type[wire.Request], Action] = {
     wire.ListNotes: Action.NOTES,
     wire.ListAudit: Action.AUDIT,
     wire.ListBans: Action.BANS,
+    wire.ListTalkers: Action.AUDIT,
 }
 """Which permission each list needs: posts are for whoever may see the people."""
 
@@ -55,16 +57,24 @@ LISTS: Mapping[type[wire.Request], Action] = {
 class Lists:
     """Answers each request with one page."""
 
-    def __init__(self, archive: Archive, counts: Counts) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        counts: Counts,
+        talk_book: TalkBook | None = None,
+        clock_us: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._archive = archive
+        self._talk_book = talk_book or TalkBook()
+        self._clock_us = clock_us
         self._counts = counts
         self._turns = asyncio.Semaphore(READS_AT_ONCE)
         self._waiting = 0
 
     @property
     def handlers(self) -> Mapping[type[wire.Request], Handler]:
-        """ListAudit of a Space that is named; of the one somebody is in its actor has it read."""
-        return {wire.ListAudit: self._look_back}
+        """Of a Space that is named; of the one somebody is in its actor has it read."""
+        return {wire.ListAudit: self._look_back, wire.ListTalkers: self._look_back}
 
     async def answer(self, session: Session, space: bytes, request: wire.Request) -> None:
         """Read a page for somebody who may have it; answered whatever happens."""
@@ -78,14 +88,22 @@ class Lists:
         """One page. Refused: busy. Raises what the store raises."""
         return await self._in_turn(lambda: _READERS[type(request)](self._archive, space, request))
 
-    async def _look_back(self, session: Session, member: Member, request: wire.ListAudit) -> Answer:
+    async def _look_back(
+        self, session: Session, member: Member, request: wire.ListAudit | wire.ListTalkers
+    ) -> Answer:
         """A page for somebody who need not be in the Space, which need not be live."""
         return await self._in_turn(lambda: self._read_back(member, request, request.space or b""))
 
-    async def _read_back(self, member: Member, request: wire.ListAudit, space: bytes) -> Answer:
+    async def _read_back(
+        self, member: Member, request: wire.ListAudit | wire.ListTalkers, space: bytes
+    ) -> Answer:
         past = await self._archive.past(space)
         allowed = may_look_back(member.user, space, past, is_service=member.is_service)
-        return allowed if isinstance(allowed, Refused) else await _audit(self._archive, space, request)
+        if isinstance(allowed, Refused):
+            return allowed
+        if isinstance(request, wire.ListTalkers):
+            return self._talk_book.of(space).answer(request.id, self._clock_us())
+        return await _audit(self._archive, space, request)
 
     async def _in_turn(self, reading: Callable[[], Awaitable[Answer]]) -> Answer:
         if self._waiting >= READS_WAITING:

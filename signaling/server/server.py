@@ -35,6 +35,7 @@ from signaling.server.relations import Relations
 from signaling.server.session import Session
 from signaling.server.statistics import Statistics, collect
 from signaling.server.surroundings import Surroundings, rates_of
+from signaling.server.talking import TalkBook
 from signaling.server.telling import Telling
 from signaling.server.turns import Turns
 from signaling.server.uplink import NativeUplink
@@ -321,12 +322,13 @@ class Server:
         self._connections.pop(connection.number, None)
 
     def _surroundings(self, records: StoreRecords, relations: Relations) -> Surroundings:
+        talk_book = TalkBook()
         return Surroundings(
             clock_us=self._turns.now_us,
             wall_us=self._wall_us,
             alarms=self._turns.alarms,
             records=records,
-            lists=Lists(records, self._counts),
+            lists=Lists(records, self._counts, talk_book, self._turns.now_us),
             bonds=relations,
             counts=self._counts,
             limits=self.config.limits,
@@ -335,6 +337,7 @@ class Server:
             address=self._public_address,
             talk=self.config.talk,
             rates=rates_of(self.config.talk),
+            talk_book=talk_book,
         )
 
     def _public_address(self) -> str:

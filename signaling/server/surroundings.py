@@ -13,6 +13,7 @@ from signaling.server.alarms import Alarms
 from signaling.server.counts import Counts
 from signaling.server.facts import Bonds, Books
 from signaling.server.lists import Lists
+from signaling.server.talking import TalkBook
 
 if TYPE_CHECKING:
     from signaling.server.actor import SpaceActor
@@ -44,7 +45,8 @@ class Surroundings:
     `clock_us` is monotonic, `wall_us` counts from the epoch. `lists` reads the store, `bonds` knows who
     follows and blocks whom. `spawn` runs a coroutine beside us, with an error boundary of its own.
     `random_bytes` gives ids and secrets; `address` is the `host:port` that links name. `rates` counts what
-    each person does, in whichever Space. `observers` may be added to until the first Space opens.
+    each person does, in whichever Space. `observers` may be added to until the first Space opens. `talk_book`
+    knows how long everybody was heard; `lists` reads it too.
     """
 
     clock_us: Callable[[], int]
@@ -61,6 +63,7 @@ class Surroundings:
     talk: TalkConfig = field(default_factory=TalkConfig)
     rates: Rates = field(default_factory=Rates)
     observers: list[Observer] = field(default_factory=list)
+    talk_book: TalkBook = field(default_factory=TalkBook)
 
 
 def rates_of(talk: TalkConfig) -> Rates:

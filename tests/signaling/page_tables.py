@@ -86,6 +86,8 @@ def _type_and_bound(kind: inspect.Type) -> tuple[str, str]:
             cells = "array", "a row"
         case inspect.ListType(max_length=high, item_type=inspect.StrType()):
             cells = "array of str", f"0..{high} texts"
+        case inspect.ListType(max_length=high, item_type=inspect.IntType()):
+            cells = "array of int", f"0..{high} numbers"
         case inspect.ListType(max_length=high):
             cells = "array", f"0..{high} rows"
         case inspect.DictType(max_length=high):

@@ -120,6 +120,7 @@ FOUND: dict[type[Request], tuple[type[Reply], tuple[Any, ...]]] = {
     wire.ListPlanned: (wire.Plans, ([PLANNED],)),
     wire.Share: (wire.Shared, (f"spaces://10.0.0.1:4433/{SPACE.hex()}",)),
     wire.ListAudit: (wire.Audit, ([wire.AuditRow(1, 5, "hana", "mute", "bo")],)),
+    wire.ListTalkers: (wire.Talkers, ([wire.TalkerRow("bo", "Bo", 61_240, 7, True)], 1, 61_240)),
     wire.Post: (wire.Posted, (7,)),
     wire.ListPosts: (wire.Posts, ([POST],)),
     wire.ListNotes: (wire.Notes, ([NOTE],)),

@@ -26,6 +26,8 @@ class FakeEngine:
         self.packets: tuple[tuple[int, bytes], ...] = ()
         self.excluded: frozenset[int] = frozenset()
         self.reports: tuple[tuple[int, bytes], ...] = ()
+        self.audible: tuple[int, ...] = ()
+        self.dominant: int | None = None
         self.fails: str | None = None
 
     def _ask(self, *what: Any) -> int:
@@ -63,7 +65,12 @@ class FakeEngine:
     def tick(self, now_us: int) -> Any:
         packets, self.packets = self.packets, ()
         return SimpleNamespace(
-            packets=packets, excluded=self.excluded, applied=self.serial, reports=self.reports
+            packets=packets,
+            excluded=self.excluded,
+            applied=self.serial,
+            audible=self.audible,
+            dominant=self.dominant,
+            reports=self.reports,
         )
 
 

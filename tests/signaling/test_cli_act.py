@@ -166,6 +166,24 @@ def test_the_audit_log(world: World) -> None:
     assert world.spaces("audit", ID) == "Nothing was done here that is kept.\n"
 
 
+def test_who_was_heard_for_how_long(world: World) -> None:
+    assert world.spaces("talkers", ID) == "  1:01  Bo, 7 turns, and goes on\n"
+    assert world.sent() == [wire.ListTalkers(1, SPACE)]
+    said = json.loads(world.spaces("talkers", ID, "--json"))
+    assert (said["people"], said["talkers"][0]["talk_ms"]) == (1, 61_240)
+    rows = [wire.TalkerRow("ann", "Ann", 3_725_000, 1)]
+    for found, text in (
+        (([], 0), "Nobody was heard.\n"),
+        ((rows, 3), "1:02:05  Ann, 1 turn\n2 more were heard.\n"),
+    ):
+        world.script = lambda session, request, found=found: (
+            wire.Talkers(request.id, *found)
+            if isinstance(request, wire.ListTalkers)
+            else usual(session, request)
+        )
+        assert world.spaces("talkers", ID) == text
+
+
 def test_a_co_host_reads_the_audit_log_inside(world: World) -> None:
     def script(session: Session, request: Request) -> Answer:
         if isinstance(request, wire.ListAudit) and request.space is not None:

@@ -30,7 +30,7 @@ from tests.signals import voice
 
 COMMANDS = (
     *("serve", "demo", "live", "timeline", "peek", "host", "join", "share", "schedule", "load", "token"),
-    *("follow", "unfollow", "block", "unblock", "profile", "act", "audit", "create", "doctor"),
+    *("follow", "unfollow", "block", "unblock", "profile", "act", "audit", "talkers", "create", "doctor"),
     *("import-graph", "sell", "buy", "tickets", "refund", "statement", "payouts", "reports"),
 )
 UNDER = (

@@ -28,12 +28,19 @@ from tests.signaling.scripted_server import (
 )
 
 BO = Person("bo", "Bo")
+TALKERS = [wire.TalkerRow("bo", "Bo", 61_240, 7, True)]
 NOON = datetime(2030, 3, 17, 12, tzinfo=timezone(timedelta(hours=2)))
 NOON_MS = 1_899_972_000_000
 PEOPLE = [Person("ada", "Ada"), Person("hana", "Hana")]
 LINK = f"spaces://10.0.0.1:4433/{SPACE.hex()}"
 
 Verb = Callable[[Any], Awaitable[object]]
+
+
+async def talkers(whom: Any, *where: str) -> list[wire.TalkerRow]:
+    found: wire.Talkers = await whom.talkers(*where)
+    return found.talkers
+
 
 IN_A_SPACE: list[tuple[Verb, Request]] = [
     (lambda s: s.ask(), wire.Ask(1)),
@@ -88,6 +95,7 @@ ASKING_A_SPACE: list[tuple[Verb, Request, object]] = [
     (lambda s: s.people(7), wire.ListPeople(1, "", 7), PEOPLE),
     (lambda s: s.bans(), wire.ListBans(1, "", 100), PEOPLE),
     (lambda s: s.audit(), wire.ListAudit(1, 0, 100), [wire.AuditRow(1, 5, "hana", "mute", "bo")]),
+    (talkers, wire.ListTalkers(1), TALKERS),
     (lambda s: s.post("Hello"), wire.Post(1, "Hello", 0), 7),
     (lambda s: s.post("So?", reply_to=POST), wire.Post(1, "So?", 7), 7),
     (lambda s: s.posts(20), wire.ListPosts(1, 0, 20), [POST]),
@@ -103,6 +111,7 @@ ASKING_A_CLIENT: list[tuple[Verb, Request, object]] = [
         wire.ListAudit(1, 0, 5, SPACE),
         [wire.AuditRow(1, 5, "hana", "mute", "bo")],
     ),
+    (lambda c: talkers(c, SPACE.hex()), wire.ListTalkers(1, SPACE), TALKERS),
     (lambda c: c.planned(BO), wire.ListPlanned(1, "bo", 100), [PLANNED]),
     (
         lambda c: c.schedule("Tea", NOON, topics=["tea"], who_may_speak="followed", kind="music"),

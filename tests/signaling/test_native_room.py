@@ -46,6 +46,8 @@ class FakeNative:
         self.frames: list[tuple[int, bytes, frozenset[int]]] = []
         self.applied = 0
         self.takes = True
+        self.talking: tuple[int, ...] = ()
+        self.dominant: int | None = None
         self.stats = None
 
     def enter(self, connection: Any, *, bundle: int, redundancy: int, reports: bool) -> None:
@@ -109,6 +111,21 @@ def test_people_come_sit_down_and_go(room: NativeRoom, native: FakeNative) -> No
         ("leave", "bo"),
     ]
     assert room.listening == {"ann"}
+
+
+def test_who_talks_is_told_when_it_changes(room: NativeRoom, native: FakeNative) -> None:
+    told = []
+    room.on_talk = lambda: told.append((sorted(room.talking), room.dominant))
+    room.listen_in()
+    native.talking, native.dominant = (1, 4), None
+    room.listen_in()
+    room.listen_in()
+    native.dominant = 4
+    room.listen_in()
+    room.close()
+    native.talking = ()
+    room.listen_in()
+    assert told == [([1, 4], None), ([1, 4], 4)]
 
 
 def test_a_newer_connection_takes_the_place_of_the_older(room: NativeRoom, native: FakeNative) -> None:

@@ -189,6 +189,22 @@ def test_the_audit_log_is_there_for_who_had_the_space_also_when_it_is_over() -> 
     tell(story)
 
 
+def test_who_was_heard_is_told_to_who_had_the_space_also_when_it_is_over() -> None:
+    async def story(town: Town) -> None:
+        host, space = await town.host("host")
+        ann = await town.speaker("ann", space, host)
+        town.around.talk_book.of(space).begins("ann", "Ann", 0)
+        assert (await ann.ask(wire.ListTalkers, space)).code == ErrorCode.no_such_space
+        assert [row.user for row in (await host.ask(wire.ListTalkers, space)).talkers] == ["ann"]
+        await host.ask(wire.End)
+        over = await host.ask(wire.ListTalkers, space)
+        assert [(row.user, row.talking) for row in over.talkers] == [("ann", False)]
+        assert (await host.ask(wire.ListTalkers)).code == ErrorCode.not_in_space
+        assert (await ann.ask(wire.ListTalkers, space)).code == ErrorCode.no_such_space
+
+    tell(story)
+
+
 def test_a_block_of_the_hosts_hides_the_space_also_while_another_stands_in() -> None:
     async def story(town: Town) -> None:
         host, space = await town.host("host")

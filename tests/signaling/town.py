@@ -46,7 +46,7 @@ class Town(World):
         self.around = replace(
             self.around,
             records=self.records,
-            lists=Lists(self.records, self.counts),
+            lists=Lists(self.records, self.counts, self.around.talk_book),
             bonds=self.relations,
             observers=[],
         )

@@ -1,7 +1,7 @@
 """Every message of `spaces/1` as a frozen struct: `[tag, id or serial, fields…]` on the wire, in field order.
 
-Requests 1..63 and 128..134 carry an `id` that the client chooses (1.., increasing). Replies 64..92 and 127
-repeat it. Events 96..118 carry the `serial` of the Space, or 0 where they concern the connection. The limits
+Requests 1..63 and 128..135 carry an `id` that the client chooses (1.., increasing). Replies 64..93 and 127
+repeat it. Events 96..119 carry the `serial` of the Space, or 0 where they concern the connection. The limits
 that stand in the types are checked when a message is decoded, not when a struct is made; see
 `signaling.protocol.wire`.
 Fields are only ever added at the end and with a default, so that old and new peers understand each other.
@@ -59,6 +59,7 @@ from signaling.protocol.messages.events import (
     Removed,
     Settings,
     Stage,
+    Talking,
     TokenExpiring,
     You,
 )
@@ -81,6 +82,7 @@ from signaling.protocol.messages.replies import (
     Resumed,
     Shared,
     Spaces,
+    Talkers,
     Welcome,
 )
 from signaling.protocol.messages.rows import (
@@ -107,6 +109,8 @@ from signaling.protocol.messages.rows import (
     SpaceSettings,
     StageRows,
     StageSeat,
+    TalkerRow,
+    TalkerRows,
     TermsRow,
     TicketRow,
     TicketRows,
@@ -125,6 +129,7 @@ from signaling.protocol.messages.stage import (
     ListAudit,
     ListBans,
     ListPeople,
+    ListTalkers,
     Move,
     Mute,
     MuteAll,
@@ -226,6 +231,7 @@ __all__ = [
     "ListPlanned",
     "ListPosts",
     "ListSpaces",
+    "ListTalkers",
     "ListTickets",
     "LiveRows",
     "LiveSpace",
@@ -305,6 +311,10 @@ __all__ = [
     "Start",
     "Statement",
     "StopWaiting",
+    "TalkerRow",
+    "TalkerRows",
+    "Talkers",
+    "Talking",
     "TermsRow",
     "TicketChanged",
     "TicketRequired",
@@ -334,17 +344,17 @@ Request = (
     | Unshare | Change | Invite | Uninvite | Accept | Refuse | Promote | Demote | HandOver | MuteAll | Volume
     | Unban | Report | ListAudit | Post | DeletePost | ListPosts | Note | ListNotes | React | Pin | Unpin
     | Oversee | Create | ListBans | Sell | GetTerms | Reserve | Buy | Release | ListTickets | Refund
-    | GetStatement | ListPayouts | PayOut | GetPayoutAccount | Wait | StopWaiting
+    | GetStatement | ListPayouts | PayOut | GetPayoutAccount | Wait | StopWaiting | ListTalkers
 )  # fmt: skip
 Reply = (
     Welcome | Ok | Joined | Spaces | Elsewhere | People | Resumed | Profile | Bubbles | Peeked | Planned
     | Plans | Shared | Audit | Posted | Posts | Notes | Created | TicketRequired | SaleTerms | Reserved
-    | Waiting | Bought | Tickets | Refunded | Statement | Payouts | Payout | PayoutAccount | Error
+    | Waiting | Bought | Tickets | Refunded | Statement | Payouts | Payout | PayoutAccount | Talkers | Error
 )  # fmt: skip
 Event = (
     Stage | Queue | Audience | You | Removed | Ended | Settings | PostAdded | PostDeleted | Noted | Reactions
     | Pins | Invited | Answered | TokenExpiring | Closing | BubbleChanged | BubbleGone | Notice | SeatOffered
-    | TicketChanged
+    | TicketChanged | Talking
 )  # fmt: skip
 FromServer = Reply | Event
 

@@ -12,6 +12,7 @@ from signaling.protocol.fields import (
     Figures,
     Name,
     Reason,
+    Seats,
     SpaceId,
     Title,
     User,
@@ -44,6 +45,7 @@ __all__ = [
     "Removed",
     "Settings",
     "Stage",
+    "Talking",
     "TokenExpiring",
     "You",
 ]
@@ -69,6 +71,14 @@ class Audience(Struct, array_like=True, tag=98, frozen=True):
 
     serial: U32
     count: U32
+
+
+class Talking(Struct, array_like=True, tag=119, frozen=True):
+    """Which seats are heard now, and which dominates. Private, as You: to services that oversee."""
+
+    serial: U32
+    seats: Seats
+    dominant: U8 | None = None
 
 
 class You(Struct, array_like=True, tag=99, frozen=True):

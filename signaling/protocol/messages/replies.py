@@ -37,6 +37,7 @@ from signaling.protocol.messages.rows import (
     PriceRow,
     SpaceSettings,
     StageRows,
+    TalkerRows,
 )
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "Resumed",
     "Shared",
     "Spaces",
+    "Talkers",
     "Welcome",
 ]
 
@@ -207,6 +209,15 @@ class Audit(Struct, array_like=True, tag=77, frozen=True):
     id: RequestId
     entries: AuditRows
     more: U32 = 0
+
+
+class Talkers(Struct, array_like=True, tag=93, frozen=True):
+    """Who was heard, who longest first; `people` counts also those that do not fit."""
+
+    id: RequestId
+    talkers: TalkerRows
+    people: U32 = 0
+    heard_ms: DurationMs = 0
 
 
 class Posted(Struct, array_like=True, tag=78, frozen=True):

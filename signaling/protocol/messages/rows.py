@@ -53,6 +53,8 @@ __all__ = [
     "SpaceSettings",
     "StageRows",
     "StageSeat",
+    "TalkerRow",
+    "TalkerRows",
     "TermsRow",
     "TicketRow",
     "TicketRows",
@@ -81,6 +83,16 @@ class PriceRow(Struct, array_like=True, frozen=True):
     price_minor: AmountMinor
     currency: Currency
     exponent: Exponent
+
+
+class TalkerRow(Struct, array_like=True, frozen=True):
+    """How long somebody was heard in a Space, in how many turns, and whether they are being heard now."""
+
+    user: User
+    name: Name
+    talk_ms: DurationMs
+    turns: U32
+    talking: bool = False
 
 
 class Person(Struct, array_like=True, frozen=True):
@@ -251,6 +263,7 @@ class PayoutRow(Struct, array_like=True, frozen=True):
 MAX_ROWS: Final = 100
 
 StageRows = Annotated[list[StageSeat], Meta(max_length=MAX_ROWS)]
+TalkerRows = Annotated[list[TalkerRow], Meta(max_length=MAX_ROWS)]
 PersonRows = Annotated[list[Person], Meta(max_length=MAX_ROWS)]
 LiveRows = Annotated[list[LiveSpace], Meta(max_length=MAX_ROWS)]
 BubbleRows = Annotated[list[Bubble], Meta(max_length=MAX_ROWS)]

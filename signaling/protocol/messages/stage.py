@@ -35,6 +35,7 @@ __all__ = [
     "ListAudit",
     "ListBans",
     "ListPeople",
+    "ListTalkers",
     "Move",
     "Mute",
     "MuteAll",
@@ -232,6 +233,16 @@ class ListAudit(Struct, array_like=True, tag=46, frozen=True):
     id: RequestId
     before: U32 = 0
     limit: PageSize = 50
+    space: SpaceId | None = None
+
+
+class ListTalkers(Struct, array_like=True, tag=135, frozen=True):
+    """Who was heard for how long, who longest first. Answered by Talkers.
+
+    `space`: of which Space, also one that is over, for who had it; None: of the one I am in.
+    """
+
+    id: RequestId
     space: SpaceId | None = None
 
 
