@@ -59,13 +59,14 @@ def _row(model: str, share: float, mode: str, sentences: Sequence[Sentence], see
     played: list[float] = []
     rates: list[float] = []
     scaled = 0
-    for sentence in sentences:
+    for number, sentence in enumerate(sentences):
         sound = spoken(sentence)
         said = np.concatenate([sound[: _WARM_FRAMES * FRAME_SAMPLES], sound])
         sent = _datagrams(said, mode, share)
         rates.append(8 * float(np.mean([len(each) for each in sent])) / FRAME_MS)
-        for seed in range(FIRST_SEED, FIRST_SEED + seeds):
-            lost = MODELS[model](len(sent), share, seed)
+        for draw in range(seeds):
+            # No two runs of a row lose the same frames, but all ways of recovery do.
+            lost = MODELS[model](len(sent), share, FIRST_SEED + number * seeds + draw)
             lost[:1] = False
             run = ours(Trace(mode, np.full(len(sent), _TRANSIT_MS), lost), sent)
             heard, was_scaled = _measured_part(run.sound, run.seqs, run.scaled_at)
