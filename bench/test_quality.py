@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.quality import jitter, traces
+from bench.quality import jitter, loss, traces
 from bench.quality.command import main
 from bench.quality.outcome import FIGURES, fixed, longest_run, outcome
 from bench.quality.scores import lags_ms, pesq
@@ -42,9 +42,10 @@ def test_the_smallest_run_has_a_row_for_every_network_and_buffer(told: dict[str,
 
 
 def test_the_smallest_run_has_every_other_part(told: dict[str, Any]) -> None:
-    assert {row["mode"] for row in told["loss"]} == {"plc", "lbrr", "copy1", "copy2"}
+    assert {row["mode"] for row in told["loss"]} == set(loss.MODES)
     assert {"model", "loss_pct", "kbps", "pesq"} <= told["loss"][0].keys()
     assert {row["method"] for row in told["mixing"]} == {"wrap", "clip", "ours"}
+    assert [row["kind"] for row in told["passthrough"]] == [*["single"] * 3, *["turns"] * 6, "cpu"]
     assert {row["trace"] for row in told["drift"]} == {"drift +2.5%", "drift -2.5%"}
     assert [row["kind"] for row in told["latency"]] == ["spurt"]
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.conditions import conditions
-from bench.quality import drift, jitter, latency, loss, mixing
+from bench.quality import drift, jitter, latency, loss, mixing, passthrough
 from bench.quality.page import page
 from bench.quality.verdicts import Part
 
 _JUDGES: Final = ("pesq", "visqol-python", "pystoi", "pyebur128", "scipy")
 
-PARTS: Final = ("jitter", "drift", "loss", "mixing", "latency")
+PARTS: Final = ("jitter", "drift", "loss", "mixing", "passthrough", "latency")
 QUICK_FRAMES: Final = 500
 
 
@@ -31,6 +31,7 @@ def parts(given: argparse.Namespace) -> dict[str, Callable[[], Part]]:
             "drift": lambda: drift.measure(n_frames=QUICK_FRAMES),
             "loss": lambda: loss.measure(sentences=1, shares=(0.1,), models=("random",), seeds=1),
             "mixing": lambda: mixing.measure(counts=(6,), mixtures=1, seconds=4),
+            "passthrough": lambda: passthrough.measure(sentences=1, turns=3, cpu_ticks=50, rates=(32,)),
             "latency": lambda: latency.measure(rooms=1, spurts=3, demo=False),
         }
     return {
@@ -38,6 +39,7 @@ def parts(given: argparse.Namespace) -> dict[str, Callable[[], Part]]:
         "drift": drift.measure,
         "loss": loss.measure,
         "mixing": mixing.measure,
+        "passthrough": passthrough.measure,
         "latency": latency.measure,
     }
 

@@ -22,7 +22,7 @@ MODELS: Final[dict[str, Callable[[int, float, int], Losses]]] = {
     "gilbert": gilbert_losses,
 }
 # Where the copy rides, in frames after the frame itself; 0: nowhere.
-MODES: Final = {"plc": 0, "lbrr": 0, "copy1": 1, "copy2": 2}
+MODES: Final = {"plc": 0, "lbrr": 0, "copy1": 1, "copy2": 2, "lbrr+copy2": 2}
 SEEDS: Final = 5  # of the share that has a bar; the others have SEEDS_BESIDE
 SEEDS_BESIDE: Final = 2
 BAR_SHARE: Final = 0.1
@@ -88,7 +88,7 @@ def _row(model: str, share: float, mode: str, sentences: Sequence[Sentence], see
 
 def _datagrams(sound: Sound, mode: str, share: float) -> list[bytes]:
     """At 32 kbit/s for the packets themselves; copies come on top."""
-    with_fec = mode == "lbrr"
+    with_fec = mode.startswith("lbrr")
     encoder = Encoder(
         bitrate_bps=KBPS * 1000, fec=with_fec, loss_pct=round(100 * share) if with_fec else 0, dtx=False
     )

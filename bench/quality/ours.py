@@ -109,11 +109,10 @@ def ours(trace: Trace, datagrams: Sequence[bytes] | None = None) -> Run:
             listening.pull(now_us)
     stats = listening.receiver.stats
     first = next((i for i, each in enumerate(listening.statuses) if each != "silence"), 0)
-    dropped = stats.late + stats.overflow_dropped
     found = outcome(
         made_up=listening.made_up[first:],
         step_ms=FRAME_MS,
-        dropped_ms=dropped * FRAME_MS,
+        dropped_ms=(stats.late + stats.overflow_dropped) * FRAME_MS,
         accelerated_ms=stats.accelerated * FRAME_MS,
         stretched_ms=stats.stretched * FRAME_MS,
         delays_ms=listening.delays_ms,

@@ -50,12 +50,15 @@ def outcome(
     accelerated_ms: float,
     stretched_ms: float,
     delays_ms: Sequence[float],
+    concealed_ms: float | None = None,
 ) -> Outcome:
-    """From what happened at each step of the output to the figures."""
+    """From what happened at each step of the output to the figures; else whole steps are concealed."""
     total_ms = max(len(made_up), 1) * step_ms
+    if concealed_ms is None:
+        concealed_ms = sum(made_up) * step_ms
     delays = np.asarray(delays_ms if len(delays_ms) else [0.0])
     return Outcome(
-        concealed_pct=100 * sum(made_up) * step_ms / total_ms,
+        concealed_pct=100 * concealed_ms / total_ms,
         dropped_pct=100 * dropped_ms / total_ms,
         accelerated_pct=100 * accelerated_ms / total_ms,
         stretched_pct=100 * stretched_ms / total_ms,

@@ -65,9 +65,9 @@ def play(
     return heard
 
 
-def room(*seats: int, bitrate_bps: int, complexity: int = 9) -> Space:
+def room(*seats: int, bitrate_bps: int, pass_through: bool = True, complexity: int = 9) -> Space:
     """A Space with these seats."""
-    made = Space(bitrate_bps=bitrate_bps, complexity=complexity)
+    made = Space(bitrate_bps=bitrate_bps, complexity=complexity, pass_through=pass_through)
     for seat in seats:
         made.add_seat(seat)
     return made
