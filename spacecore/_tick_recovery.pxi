@@ -62,6 +62,8 @@ cdef void _tell(space_t* space, seat_t* seat, int64_t now_us, out_t* out) noexce
     recovery_note(&seat.asked, <uint32_t>report.received + report.lost, report.lost, report.bursts, now_us)
     report.is_advised = True
     recovery_advise(&seat.asked, &report.advice)
+    if space.shadow != NULL:    # passed on, its own FEC is all that those who hear it get
+        report.advice.expect_pct = max(report.advice.expect_pct, <uint8_t>space_fec_pct(space))
     told.seat = seat.number
     told.n_bytes = packet_pack_report(&report, told.data, REPORT_BYTES)
     out.n_reports += 1
