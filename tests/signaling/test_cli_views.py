@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from signaling.cli import live
-from signaling.cli.meters import SILENT, Levels, framed, meter, stage_table
+from signaling.cli.meters import SILENT, Levels, framed, meter, repair_words, stage_table
 from signaling.cli.screen import Keys, Screen
 from signaling.cli.telling import Teller
 from signaling.client import (
@@ -37,6 +37,7 @@ from signaling.client import (
     SpaceSettings,
     Stage,
     StageSeat,
+    TalkerStats,
     You,
 )
 
@@ -253,3 +254,19 @@ def test_each_key_is_handed_on():
     taken.on_key = pressed.append
     taken.pressed("ad")
     assert pressed == ["a", "d"]
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({}, ""),
+        ({"bitrate_bps": 48_000}, ""),
+        ({"fec_pct": 10}, "My voice goes out with repair for 10 % loss."),
+        (
+            {"fec_pct": 20, "copies": 2, "bitrate_bps": 24_000},
+            "My voice goes out with repair for 20 % loss, 2 copies of each frame, 24 kbit/s.",
+        ),
+    ],
+)
+def test_what_is_done_about_loss_is_said_where_something_is(state, words):
+    assert repair_words(SimpleNamespace(stats=SimpleNamespace(talker=TalkerStats(**state)))) == words

@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 
 from signaling.client.playout import Playout
 from signaling.client.talker import Talker, Voice
-from spacecore import FULL, Advice, Recovery, Report, Space, pack_report, parse_audio, parse_report
+from spacecore import (
+    FULL,
+    Advice,
+    Recovery,
+    Report,
+    Space,
+    pack_audio,
+    pack_report,
+    parse_audio,
+    parse_report,
+)
+from spacecore._opus import packet_carries_fec
 from tests.signals import Samples, frames, voice
 
 SECOND_US = 1_000_000
@@ -272,3 +283,58 @@ def test_one_who_lies_moves_the_mix_no_further_than_one_vote(lies: list[bytes]) 
     for n in range(SECOND + 1, 13 * SECOND):
         space.tick(n * FRAME_US)
     assert space.stats.fec_pct == 0
+
+
+@settings(max_examples=25)
+@given(st.lists(st.booleans(), min_size=49, max_size=49), st.integers(0, 0xFFFF))
+def test_what_is_told_is_what_arrived(arrives: list[bool], first_seq: int) -> None:
+    """Against a plain count: the gaps before the newest number that came, and in how many runs they are."""
+    space = Space(complexity=0, loudness=False)
+    space.add_seat(1)
+    came = [True, *arrives]
+    told: list[Report] = []
+    for n, arrived in enumerate(came):
+        if arrived:
+            datagram = pack_audio(
+                [b"\x78" + bytes(20)],
+                seq=(first_seq + n) & 0xFFFF,
+                timestamp=960 * n,
+                redundant=[b"\x78" + bytes(20)] * (n % 3),
+                distance=2,
+            )
+            space.put(1, datagram, n * FRAME_US)
+        told += [parse_report(data) for _, data in space.tick(n * FRAME_US + 5_000).reports]
+    newest = max(n for n, arrived in enumerate(came) if arrived)
+    lost = [n for n in range(newest) if not came[n]]
+    [report] = told
+    assert (report.received, report.lost) == (newest + 1 - len(lost), len(lost))
+    assert report.bursts == sum(n - 1 not in lost for n in lost)
+    assert report.highest_seq == (first_seq + newest) & 0xFFFF
+
+
+def test_a_late_frame_is_no_loss_and_an_early_one_twice_is_one() -> None:
+    space = Space(complexity=0, loudness=False)
+    space.add_seat(1)
+    order = [0, 1, 3, 2, 4, 4, 5, 7, 6]
+    for n, seq in enumerate(order):
+        space.put(1, pack_audio([b"\x78" + bytes(20)], seq=seq, timestamp=960 * seq), n * FRAME_US)
+    reports = [parse_report(data) for n in range(SECOND) for _, data in space.tick(n * FRAME_US).reports]
+    assert [(one.received, one.lost, one.highest_seq) for one in reports] == [(8, 0, 7)]
+
+
+def test_who_is_heard_gets_fec_in_their_own_mix_by_their_own_reports(sound: list[Samples]) -> None:
+    space = Space(complexity=0, loudness=False)
+    for seat in (1, 2):
+        space.add_seat(seat, pcm=True)
+    carried: dict[int, int] = {1: 0, 2: 0}
+    for n in range(4 * SECOND):
+        for seat in (1, 2):
+            space.put_pcm(seat, sound[(n + 40 * seat) % len(sound)])
+        if n % SECOND == 0:
+            space.report(1, pack_report(Report(0, 46, 4, 4, 5, 40, 4)), n * FRAME_US)
+            for vote in range(30):  # the others hear well: the mix need not care
+                space.report(None, pack_report(Report(0, 250, 0, 0, 5, 40)), n * FRAME_US, vote=vote)
+        for audience, data in space.tick(n * FRAME_US).packets:
+            if audience in carried:
+                carried[audience] += packet_carries_fec(parse_audio(data, True).frames[0])
+    assert carried[1] > SECOND and carried[2] == 0
