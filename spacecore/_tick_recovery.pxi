@@ -1,7 +1,8 @@
 # Loss in a room, once a second: what speakers are told of their way up, and what its encoders make FEC for; in _tick.pyx.
 #
 # The encoder of the mix goes by the tenth of the people that loses most, the encoder of a mix-minus by the one person who
-# hears it. At no loss there is no FEC, and not a byte is spent on it.
+# hears it. Where a lone speaker's packets are passed on, that speaker is asked for what the mix would have had. At no loss there
+# is no FEC, and not a byte is spent on it.
 
 cdef void note_arrival(seat_t* seat, const uint8_t* data, int n_bytes, int status) noexcept nogil:
     """Count what became of one datagram of a speaker; what was no news to the jitter buffer is none here."""

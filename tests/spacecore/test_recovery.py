@@ -338,3 +338,13 @@ def test_who_is_heard_gets_fec_in_their_own_mix_by_their_own_reports(sound: list
             if audience in carried:
                 carried[audience] += packet_carries_fec(parse_audio(data, True).frames[0])
     assert carried[1] > SECOND and carried[2] == 0
+
+
+def test_a_speaker_who_is_passed_on_makes_the_fec_that_the_mix_would_have_made(sound: list[Samples]) -> None:
+    for pass_through, expected in ((True, 10), (False, 0)):
+        line = Line(sound, space=Space(complexity=0, loudness=False, pass_through=pass_through))
+        line.space.report(None, pack_report(Report(0, 230, 20, 20, 5, 40, 20)), 0)
+        line.run(3)
+        assert line.space.stats.fec_pct == 10
+        assert line.talker.stats.fec_pct == expected
+        assert line.talker.stats.copies == 0
