@@ -1,8 +1,8 @@
 """What a room's tick costs by seats and audible seats, split into stages: `python -m bench.room [--json]`.
 
 CPU time of the thread, medians over ticks; the talkers send seeded sound, encoded once beforehand. Rooms of
-up to three talkers are measured twice, second with `pass_through=False`; at the end one talker both ways in the
-same moments, means, all included.
+up to three talkers are measured twice, second with `pass_through=False`; at the end one talker both ways in
+the same moments, means, all included.
 """
 
 from __future__ import annotations
