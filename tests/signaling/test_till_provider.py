@@ -19,6 +19,7 @@ from signaling.rules.sales import TicketState
 from signaling.server import Server
 from signaling.store import charges, ledger
 from signaling.store.payouts import StoredPayout
+from tests.signaling.store_stories import MEMORY
 from tests.signaling.till_stories import FEE, HOUR_US, PRICE, World, fresh, refused, told
 
 OTHER = bytes(reversed(range(16)))
@@ -26,7 +27,7 @@ DAY_US = 24 * HOUR_US
 SHARE = (PRICE - FEE) * 9_700 // 10_000
 
 
-def test_of_what_another_provider_did_this_one_is_not_asked(tmp_path: Path) -> None:
+def test_of_what_another_provider_did_this_one_is_not_asked() -> None:
     """A payment, a refund and a payout without an outcome, and a start with another provider configured."""
 
     async def story(world: World) -> None:
@@ -60,15 +61,15 @@ def test_of_what_another_provider_did_this_one_is_not_asked(tmp_path: Path) -> N
         assert [each.state for each in late] == ["succeeded"]
         await world.expect_right()
 
-    told(fresh(tmp_path), story)
+    told(MEMORY, story)
 
 
-def test_who_asked_about_another_providers_charge_is_told_which(tmp_path: Path) -> None:
+def test_who_asked_about_another_providers_charge_is_told_which() -> None:
     async def story(world: World) -> None:
         with pytest.raises(ProviderUnknown, match="stripe again"):
             world.till._office.must_be_here("stripe")
 
-    told(fresh(tmp_path), story)
+    told(MEMORY, story)
 
 
 def test_sandbox_money_beside_real_money_is_marked_and_never_paid_out(store_url: str) -> None:
@@ -101,7 +102,7 @@ def test_sandbox_money_beside_real_money_is_marked_and_never_paid_out(store_url:
     told(store_url, story)
 
 
-def test_a_payment_that_finds_its_space_over_is_paid_back_and_says_so(tmp_path: Path) -> None:
+def test_a_payment_that_finds_its_space_over_is_paid_back_and_says_so() -> None:
     async def story(world: World) -> None:
         await world.on_sale()
         hold, key = await world.held("bob"), world.key()
@@ -118,10 +119,10 @@ def test_a_payment_that_finds_its_space_over_is_paid_back_and_says_so(tmp_path: 
         assert sale.refunded_by_host_minor == 0
         await world.expect_right()
 
-    told(fresh(tmp_path), story)
+    told(MEMORY, story)
 
 
-def test_a_ticket_that_is_given_back_later_was_bought_all_the_same(tmp_path: Path) -> None:
+def test_a_ticket_that_is_given_back_later_was_bought_all_the_same() -> None:
     async def story(world: World) -> None:
         await world.on_sale()
         hold, key = await world.held("bob"), world.key()
@@ -131,7 +132,7 @@ def test_a_ticket_that_is_given_back_later_was_bought_all_the_same(tmp_path: Pat
         assert isinstance(again, Bought)
         assert (again.state, again.sale.ticket) == (BuyState.SOLD, TicketState.REFUNDED)
 
-    told(fresh(tmp_path), story)
+    told(MEMORY, story)
 
 
 def test_a_store_has_one_currency_from_one_start_to_the_next(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from signaling.pay import ProviderEvent, TransferChanged, TransferResult
@@ -18,6 +16,7 @@ from signaling.rules.sale import Sale, SaleState
 from signaling.rules.sales import TicketState
 from signaling.store import charges, ledger, sellers
 from signaling.store.payouts import StoredPayout
+from tests.signaling.store_stories import MEMORY
 from tests.signaling.till_stories import (
     FEE,
     HOUR_US,
@@ -26,7 +25,6 @@ from tests.signaling.till_stories import (
     PRICE,
     SPACE,
     World,
-    fresh,
     refused,
     told,
 )
@@ -42,7 +40,7 @@ async def lifetime(world: World) -> int:
 
 
 @pytest.mark.parametrize("before_minor", [5_000_000 - 1, 5_000_000 - 333, 5_000_000 - NET, 5_000_000])
-def test_the_sale_that_crosses_50_000_is_split_at_the_cent(tmp_path: Path, before_minor: int) -> None:
+def test_the_sale_that_crosses_50_000_is_split_at_the_cent(before_minor: int) -> None:
     async def story(world: World) -> None:
         await world.on_sale()
         async with world.store.transaction() as connection:
@@ -56,10 +54,10 @@ def test_the_sale_that_crosses_50_000_is_split_at_the_cent(tmp_path: Path, befor
         assert await lifetime(world) == before_minor + NET
         await world.expect_right()
 
-    told(fresh(tmp_path), story)
+    told(MEMORY, story)
 
 
-def test_a_refund_lowers_the_lifetime_and_splits_nothing_anew(tmp_path: Path) -> None:
+def test_a_refund_lowers_the_lifetime_and_splits_nothing_anew() -> None:
     """The first tier ends in the second sale. Then the first is given back, and a third is sold."""
 
     async def story(world: World) -> None:
@@ -78,10 +76,10 @@ def test_a_refund_lowers_the_lifetime_and_splits_nothing_anew(tmp_path: Path) ->
         assert NET < await lifetime(world) < 2 * NET
         await world.expect_right()
 
-    told(fresh(tmp_path), story, tiers=(Tier(10_000, 9_700), Tier(None, 8_000)))
+    told(MEMORY, story, tiers=(Tier(10_000, 9_700), Tier(None, 8_000)))
 
 
-def test_a_late_fee_is_split_by_what_was_earned_when_it_is_told(tmp_path: Path) -> None:
+def test_a_late_fee_is_split_by_what_was_earned_when_it_is_told() -> None:
     """Sold first, settled last: its share is what is left of the first tier then."""
 
     async def story(world: World) -> None:
@@ -97,10 +95,10 @@ def test_a_late_fee_is_split_by_what_was_earned_when_it_is_told(tmp_path: Path) 
         assert settled.host_minor == NET * 8_000 // 10_000
         await world.expect_right()
 
-    told(fresh(tmp_path), story, tiers=(Tier(NET, 9_700), Tier(None, 8_000)))
+    told(MEMORY, story, tiers=(Tier(NET, 9_700), Tier(None, 8_000)))
 
 
-def test_a_key_holds_for_seven_days_and_not_a_moment_longer(tmp_path: Path) -> None:
+def test_a_key_holds_for_seven_days_and_not_a_moment_longer() -> None:
     """Of each of the four requests with a key: the same answer at seven days, also after a look at what is
     forgotten; another request is refused until then; one microsecond later the key is new."""
 
@@ -149,7 +147,7 @@ def test_a_key_holds_for_seven_days_and_not_a_moment_longer(tmp_path: Path) -> N
         assert (world.bank.asked["charge"], world.bank.asked["transfer"]) == (1, 1)
         await world.expect_right()
 
-    told(fresh(tmp_path), story)
+    told(MEMORY, story)
 
 
 def test_so_many_seats_are_on_hold_from_one_network(store_url: str) -> None:
@@ -170,7 +168,7 @@ def test_so_many_seats_are_on_hold_from_one_network(store_url: str) -> None:
     told(store_url, story, holds_per_prefix=2)
 
 
-def test_after_holds_that_bought_nothing_one_pauses_longer_each_time(tmp_path: Path) -> None:
+def test_after_holds_that_bought_nothing_one_pauses_longer_each_time() -> None:
     async def story(world: World) -> None:
         await world.on_sale()
         for pause_us in (MINUTE_US, 2 * MINUTE_US, 4 * MINUTE_US):
@@ -185,7 +183,7 @@ def test_after_holds_that_bought_nothing_one_pauses_longer_each_time(tmp_path: P
         first = await world.sale((await world.held("cid")).sale)
         assert first.is_open
 
-    told(fresh(tmp_path), story)
+    told(MEMORY, story)
 
 
 def test_a_seat_goes_down_the_line_until_somebody_buys_it(store_url: str) -> None:
@@ -217,7 +215,7 @@ def test_a_seat_goes_down_the_line_until_somebody_buys_it(store_url: str) -> Non
     told(store_url, story)
 
 
-def test_a_chargeback_after_the_payout_is_carried_forward(tmp_path: Path) -> None:
+def test_a_chargeback_after_the_payout_is_carried_forward() -> None:
     """The debt is made up by the next Space, a payout that would be below 50.00 rolls over meanwhile."""
 
     async def story(world: World) -> None:
@@ -248,10 +246,10 @@ def test_a_chargeback_after_the_payout_is_carried_forward(tmp_path: Path) -> Non
         assert isinstance(paid, StoredPayout)
         assert paid.payout.amount_minor == share
 
-    told(fresh(tmp_path), story)
+    told(MEMORY, story)
 
 
-def test_payouts_begin_at_50_and_what_comes_back_is_paid_again(tmp_path: Path) -> None:
+def test_payouts_begin_at_50_and_what_comes_back_is_paid_again() -> None:
     async def story(world: World) -> None:
         assert world.limits.payout_least_minor == 5_000
         await world.on_sale(capacity=1)
@@ -289,7 +287,7 @@ def test_payouts_begin_at_50_and_what_comes_back_is_paid_again(tmp_path: Path) -
         await world.till.on_provider_event(ProviderEvent("1", 0, failed))
         assert (await world.till.holdings("ann")).available_minor == paid.payout.amount_minor
 
-    told(fresh(tmp_path), story)
+    told(MEMORY, story)
 
 
 @pytest.mark.parametrize(
@@ -300,9 +298,7 @@ def test_payouts_begin_at_50_and_what_comes_back_is_paid_again(tmp_path: Path) -
         (RefundReason.PLATFORM_ENDED, "platform"),
     ],
 )
-def test_who_caused_a_refund_bears_the_fee_that_is_kept(
-    tmp_path: Path, reason: RefundReason, bearer: str
-) -> None:
+def test_who_caused_a_refund_bears_the_fee_that_is_kept(reason: RefundReason, bearer: str) -> None:
     async def story(world: World) -> None:
         await world.on_sale()
         await world.bought("bob")
@@ -314,7 +310,7 @@ def test_who_caused_a_refund_bears_the_fee_that_is_kept(
             kinds = [line.kind async for line in ledger.lines(connection)]
         assert "refund_fee_kept" in kinds
 
-    told(fresh(tmp_path), story)
+    told(MEMORY, story)
 
 
 def test_why_a_card_was_declined_is_kept_with_the_attempt(store_url: str) -> None:
