@@ -158,7 +158,8 @@ class MediaConfig(Section):
     `bundle` is the most frames in one datagram for those who only listen and whose client takes as many;
     "auto" is one up to `bundle_above` listeners in the room, two beyond. On aioquic it is always one.
     `loudness` brings everybody who speaks to the same loudness, slowly. `pass_through` passes the packets of
-    a speaker who is heard alone on as they came, instead of encoding them once more.
+    a speaker who is heard alone on as they came, instead of encoding them once more. With `fec` encoders make
+    in-band FEC where people report loss; `loss_pct` is the least loss to make it for in any case.
     """
 
     section: ClassVar[str] = "media"
@@ -168,7 +169,7 @@ class MediaConfig(Section):
     bitrate_bps: int = number(48_000, 6_000, 256_000)
     complexity: int = number(9, 0, 10)
     fec: bool = True
-    loss_pct: int = number(5, 0, 100)
+    loss_pct: int = number(0, 0, 100)
     keep_alive_ms: int = number(5_000, 0, 25_000)
     loudness: bool = True
     pass_through: bool = True
