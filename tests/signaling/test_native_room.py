@@ -9,6 +9,7 @@ import pytest
 
 from signaling.media import AudienceCounts, MixedFrame, Takes
 from signaling.media.audience import FULL
+from signaling.media.figures import OF_ENGINES
 from signaling.media.native import NativeRoom, NativeRooms
 from tests.signaling.server_fakes import FakeEngine
 
@@ -266,7 +267,7 @@ class Listener:
 
 
 class Engine(FakeEngine):
-    stats = SimpleNamespace(decodes=3, encodes=2, buffered=1, delay_us=10, target_us=20)
+    stats = SimpleNamespace(**(dict.fromkeys(OF_ENGINES.values(), 1) | {"decodes": 3}))
 
 
 def rooms_of(media: FakeMedia, listener: Listener, failed: list[bytes]) -> NativeRooms:
