@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from signaling.client import BoughtState, Client, ConnectionClosed, RequestRefused, connect
+from signaling.client import BoughtState, Client, RequestRefused, connect
 from signaling.config import AuthConfig, ListenConfig, ServerConfig, StoreConfig, TicketsConfig
 from signaling.pay.charging import Bought, BuyState
 from signaling.pay.sandbox import SandboxProvider
@@ -155,55 +155,80 @@ async def buyers(child: Child, first: int, count: int, seed: int) -> dict[str, i
         child.say({"there": count})
         await child.word()
         tasks = [
-            asyncio.ensure_future(_buy_once(client, space, random.Random(f"{seed} {first + number}"), tally))
+            asyncio.ensure_future(_buy_one(client, space, random.Random(f"{seed} {first + number}"), tally))
             for number, client in enumerate(clients)
         ]
         told = asyncio.ensure_future(child.word())
-        await asyncio.wait([told])
-        for task in tasks:
+        unfinished = {told, *tasks}
+        while told in unfinished:
+            done, unfinished = await asyncio.wait(unfinished, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        for task in unfinished:
             task.cancel()
-        for found in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(found, Exception) and not isinstance(found, ConnectionClosed):
-                raise found
+        await asyncio.gather(*unfinished, return_exceptions=True)
     return tally
 
 
-async def _buy_once(client: Client, space: bytes, chance: random.Random, tally: dict[str, int]) -> None:
-    """A seat at once or when one is offered; then buy it, or do not."""
-    hold: Reserved | SeatOffered | None = None
-    try:
-        got = await client.reserve(space)
-        hold = got if isinstance(got, Reserved) else None
-    except RequestRefused as refused:
-        if refused.code != "sold_out":
-            raise
-        await client.wait(space)
-    if hold is None:
+async def _buy_one(client: Client, space: bytes, chance: random.Random, tally: dict[str, int]) -> None:
+    """A seat at once or when one is offered; then buy it, or do not, and come again later."""
+    is_sold = False
+    while not is_sold:
+        try:
+            hold = await _seat(client, space)
+        except RequestRefused as refused:
+            if refused.code != "has_ticket":
+                raise
+            tally["sold"] += 1  # a payment that was pending came through
+            return
+        fate = chance.random()
+        if fate < 0.2:
+            tally["lapsed"] += 1
+        elif fate < 0.3:
+            with contextlib.suppress(RequestRefused):  # it had lapsed already
+                await client.release(hold)
+            tally["released"] += 1
+        else:
+            is_sold = await _pay(client, hold, chance.choice(CARDS), tally)
+        await asyncio.sleep(2 * TICKETS.hold_s)
+
+
+async def _seat(client: Client, space: bytes) -> Reserved | SeatOffered:
+    """The next seat that is to be had, in a line with all others."""
+    while True:
+        try:
+            got = await client.reserve(space)
+            if isinstance(got, Reserved):
+                return got
+        except RequestRefused as refused:
+            if refused.code == "hold_open":  # it lapses when the server comes to it
+                await asyncio.sleep(TICKETS.hold_s)
+                continue
+            if refused.code != "sold_out":
+                raise
+        try:
+            await client.wait(space)
+        except RequestRefused as refused:
+            if refused.code != "not_permitted":  # a seat has become free meanwhile
+                raise
+            continue
         async for event in client.ticket_events():
             if isinstance(event, SeatOffered):
-                hold = event
-                break
-    if hold is None:
-        return
-    fate = chance.random()
-    if fate < 0.2:
-        tally["lapsed"] += 1
-    elif fate < 0.3:
-        await client.release(hold)
-        tally["released"] += 1
-    else:
-        await _pay(client, hold, chance.choice(CARDS), tally)
+                return event
 
 
-async def _pay(client: Client, hold: Reserved | SeatOffered, card: str, tally: dict[str, int]) -> None:
+async def _pay(client: Client, hold: Reserved | SeatOffered, card: str, tally: dict[str, int]) -> bool:
+    """Returns whether the seat is theirs."""
     try:
         bought = await client.buy(hold, card)
     except RequestRefused as refused:
-        if refused.code not in ("card_declined", "hold_lapsed"):
+        if refused.code not in ("card_declined", "hold_lapsed", "no_such_hold"):
             raise
         tally["declined"] += 1
-    else:
-        tally["sold" if bought.state == BoughtState.SOLD else "lapsed"] += 1
+        return False
+    is_sold = bought.state == BoughtState.SOLD
+    tally["sold" if is_sold else "lapsed"] += 1
+    return is_sold
 
 
 async def quic(folder: Path, seats: int, server: Child, crowd: list[Child]) -> Any:
