@@ -1,5 +1,10 @@
 # One seat alone is heard: its packets go on as they came; and what brings decoders over from one source to the next; in _tick.pyx.
 
+cdef enum:
+    PASS_GAIN_EVERY = 10        # frames: another gain ends a bundle, and loudness is slow
+    PASS_GAIN_AT_ONCE = 12      # quarter dB: somebody was muted, or turned down
+
+
 cdef seat_t* passing_candidate(space_t* space) noexcept nogil:
     """The only seat that is heard if all are believed that are not judged by measurement; NULL where there is no such."""
     cdef seat_t* lone = NULL
@@ -75,8 +80,11 @@ cdef void _pass_on(space_t* space, out_t* out) noexcept nogil:
     what.frame = seat.passable.frame
     what.n_bytes = seat.passable.n_bytes
     what.level = seat.level
-    what.gain = passing_gain(seat_gain(seat))
     what.changed = space.source != seat.number
+    what.gain = passing_gain(seat_gain(seat))
+    if (not what.changed and space.seq % PASS_GAIN_EVERY
+            and -PASS_GAIN_AT_ONCE < what.gain - space.gain < PASS_GAIN_AT_ONCE):
+        what.gain = space.gain
     if what.changed:
         _recall_packets(seat, &what)
         space.counts.switches += 1
