@@ -13,13 +13,10 @@ import asyncio
 import contextlib
 import dataclasses
 import json
-import os
 import random
 import sqlite3
 import sys
 import time
-import traceback
-from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -35,6 +32,7 @@ from signaling.rules.sale import Sale
 from signaling.rules.sales import Terms
 from signaling.server import Server
 from signaling.store import Store, StoreError, accounts, ledger, offers, plans
+from tests.forked import Child
 
 PROCESSES = 4
 # A crowd that is not through by then never will be.
@@ -51,61 +49,6 @@ TICKETS = TicketsConfig(
 # Where five processes take turns at a database, a payment may come to its turn late.
 LONGER = dataclasses.replace(TICKETS, hold_s=6, offer_s=6, paying_s=6)
 CARDS = ("card_ok", "card_ok", "card_times_out_charged", "card_declined", "card_needs_action")
-
-
-class Child:
-    """A forked process; what its coroutine returns comes back as JSON. `tell` writes a line to it."""
-
-    def __init__(self, run: Callable[[Child], Coroutine[Any, Any, Any]]) -> None:
-        lines, self._out = os.pipe()
-        self._words, tell = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            os.close(lines)
-            os.close(tell)
-            with contextlib.suppress(BaseException):
-                try:
-                    self.say(asyncio.run(run(self)))
-                except BaseException:
-                    self.say({"failed": traceback.format_exc()})
-            os._exit(0)
-        os.close(self._out)
-        os.close(self._words)
-        self._lines = os.fdopen(lines)
-        self._tell = os.fdopen(tell, "w")
-
-    def say(self, what: object) -> None:
-        """In the child: a line to the parent."""
-        os.write(self._out, json.dumps(what).encode() + b"\n")
-
-    async def word(self) -> Any:
-        """In the child: the next line of the parent."""
-        return json.loads(await asyncio.to_thread(self._read))
-
-    def _read(self) -> bytes:
-        found = b""
-        while not found.endswith(b"\n"):
-            found += os.read(self._words, 1) or b"null\n"
-        return found
-
-    def tell(self, what: object) -> None:
-        """In the parent: a line to the child."""
-        self._tell.write(json.dumps(what) + "\n")
-        self._tell.flush()
-
-    async def heard(self) -> Any:
-        """In the parent: the next line of the child. RuntimeError: it failed."""
-        line = await asyncio.to_thread(self._lines.readline)
-        what = json.loads(line or '{"failed": "it is gone"}')
-        if isinstance(what, dict) and "failed" in what:
-            raise RuntimeError(what["failed"])
-        return what
-
-    def end(self) -> None:
-        """Wait for it."""
-        self._tell.close()
-        self._lines.close()
-        os.waitpid(self.pid, 0)
 
 
 # One server, buyers over QUIC
