@@ -35,6 +35,7 @@ from signaling.server.records import StoreRecords
 from signaling.server.relations import Relations
 from signaling.server.session import Session
 from signaling.server.surroundings import Surroundings, rates_of
+from signaling.server.talking import Talking
 from signaling.server.whereabouts import Whereabouts
 from signaling.store import Store
 from spacecore import Space
@@ -97,9 +98,9 @@ class MeteredHall(Hall):
         super().__init__(room, bulletin, counts, whereabouts)
         self._meter = meter
 
-    def push(self, now_us: int, state: SpaceState) -> int | None:
+    def push(self, now_us: int, state: SpaceState, talking: Talking | None = None) -> int | None:
         told, began_ns = self._counts.events, time.process_time_ns()
-        due_us = super().push(now_us, state)
+        due_us = super().push(now_us, state, talking)
         if self._counts.events != told:
             self._meter.push_ns += time.process_time_ns() - began_ns
         return due_us

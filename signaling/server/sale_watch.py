@@ -1,7 +1,7 @@
 """SaleWatch: finds in the store what other servers at the same database did with seats and tickets.
 
 The ledger is only added to, and its entries are numbered in the order in which they were committed: what is
-behind the last one seen is news. docs/decisions/0013 says why it is looked for and not listened to.
+behind the last one seen is news. docs/decisions/0016 says why it is looked for and not listened to.
 """
 
 from __future__ import annotations
