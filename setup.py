@@ -24,6 +24,7 @@ UNITS = (
         "_limiter",
         "_mixer",
         "_loudness",
+        "_denoise",
         "_receiver",
         "_seat",
         "_tap",

@@ -4,6 +4,7 @@ All of it runs in virtual time: `now_us` is an argument, microseconds on any mon
 mono float32 in frames of 960 samples. `docs/embedding.md` has a first program.
 """
 
+from spacecore._denoise import Denoiser
 from spacecore._jitter import JitterBuffer
 from spacecore._loudness import Loudness, true_peak
 from spacecore._mixer import Gate, Limiter, Mixer, level_of
@@ -34,7 +35,7 @@ from spacecore._receiver import Heard, Receiver, ReceiverStats
 from spacecore._recovery import Recovery
 from spacecore._space import FULL, MAX_SEATS, Space, SpaceStats, Tap, Tick
 from spacecore._tap import TapFrame
-from spacecore.errors import OpusError, OpusLibraryError, PacketError, SeatError, SpacecoreError
+from spacecore.errors import DenoiseError, OpusError, OpusLibraryError, PacketError, SeatError, SpacecoreError
 
 __version__ = "0.1.0"
 
@@ -47,6 +48,8 @@ __all__ = [
     "Advice",
     "AudioPacket",
     "Decoder",
+    "DenoiseError",
+    "Denoiser",
     "Encoder",
     "Gate",
     "Heard",

@@ -44,6 +44,7 @@ cdef struct seat_t:
     float gain                  # linear: what was asked for, the gain for its loudness apart
     bint held                   # its loudness is held to the target
     loudness_t loudness
+    void* denoiser              # NULL: nothing is taken out of its sound; else see _denoise
     ramp_t ramp                 # to both gains together, or to 0 where it is muted
     bint measured               # its header is not believed: it is judged by what is decoded
     int mismatch

@@ -3,6 +3,7 @@
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
+from spacecore._denoise cimport denoise_apply, denoise_close
 from spacecore._jitter cimport PULL_FEC, PULL_FRAME, PULL_LOST, PULL_WAIT, jitter_pulled_t
 from spacecore._mixer cimport gate_init, gate_update, level_dbov, limiter_init, ramp_apply, ramp_init
 from spacecore._opus cimport PASSABLE_BYTES, encoder_close, encoder_open, packet_passable
@@ -48,6 +49,7 @@ cdef seat_t* seat_open(int number, seat_kind_t kind, float gain, const encoder_c
 
 cdef void seat_close(seat_t* seat) noexcept nogil:
     receiver_close(&seat.receiver)
+    denoise_close(seat.denoiser)
     if seat.encoder != NULL:
         encoder_close(seat.encoder)
     free(seat)
@@ -144,6 +146,8 @@ cdef bint seat_fits(seat_t* seat, bint passing) noexcept nogil:
     cdef passable_t* passable = &seat.passable
     cdef const jitter_pulled_t* due = &seat.receiver.due
     passable.n_bytes = 0
+    if seat.denoiser != NULL:
+        return False                    # what is taken out of its sound would be in its packets
     if due.status == PULL_FRAME:
         passable.n_bytes = packet_passable(due.data, due.n_bytes, 1, passable.frame, PASSABLE_BYTES)
     return passable_judge(passable, due.status, passing_gain(seat_gain(seat)), seat.ramp.target, passing)
@@ -206,6 +210,8 @@ cdef void _voice(seat_t* seat, OpusDecoder* shadow) noexcept nogil:
         if seat.heard != HEARD_SILENCE:
             line_look_ahead(&seat.line, &seat.receiver, shadow)
         memcpy(seat.voice, seat.line.pcm + LINE_NOW + seat.lead, FRAME_SAMPLES * sizeof(float))
+    if seat.denoiser != NULL:
+        denoise_apply(seat.denoiser, seat.voice, FRAME_SAMPLES)
     seat.past_gain = seat.ramp.gain
     ramp_apply(&seat.ramp, seat.voice, FRAME_SAMPLES)
 

@@ -18,6 +18,7 @@ cdef class Space:
     cdef out_t* _out
     cdef encoder_config_t _config
     cdef bint _loudness
+    cdef bint _denoise
     cdef int64_t _serial
     cdef dict _seats            # number -> seat_t* as the control thread sees it
     cdef dict _taps             # tap_t* -> Tap

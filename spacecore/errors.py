@@ -1,6 +1,7 @@
 """Errors of the engine, each with a stable code.
 
 SpacecoreError
+├── DenoiseError       noise suppression was asked for and there is no usable RNNoise
 ├── OpusError          libopus refused or failed; `status` is its error number
 │   └── OpusLibraryError   no usable libopus was found
 ├── MediaError         rooms and connections: a bound is reached, a room is closed, nobody drives the media
@@ -12,6 +13,7 @@ SpacecoreError
 from __future__ import annotations
 
 __all__ = [
+    "DenoiseError",
     "MediaError",
     "OpusError",
     "OpusLibraryError",
@@ -31,6 +33,10 @@ class SpacecoreError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class DenoiseError(SpacecoreError):
+    """Noise suppression was asked for and there is no usable RNNoise; the message says how to install it."""
 
 
 class OpusError(SpacecoreError):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from signaling.cli.launch import launch
-from signaling.cli.options import Json, Kind, Most, Reach, Space, SpeakPolicy, Topics, connected
+from signaling.cli.options import Denoise, Json, Kind, Most, Reach, Space, SpeakPolicy, Topics, connected
 
 __all__ = ["CLIENT_COMMANDS"]
 
@@ -81,6 +82,7 @@ def host(
     *,
     reach: Reach,
     title: Annotated[str, typer.Option("--title", "-t", help="What the Space is called.")] = "Hello",
+    denoise: Denoise = False,
     audio: Audio = None,
     loop: Loop = False,
     topic: Topics = None,
@@ -105,7 +107,7 @@ def host(
     launch(
         "host",
         lambda it: it.run(
-            reach(),
+            replace(reach(), denoise=denoise),
             it.HostOptions(
                 title=title,
                 audio=audio,
@@ -126,6 +128,7 @@ def host(
 def join(
     *,
     reach: Reach,
+    denoise: Denoise = False,
     space: Annotated[
         str,
         typer.Argument(
@@ -168,7 +171,7 @@ def join(
     launch(
         "join",
         lambda it: it.run(
-            reach(),
+            replace(reach(), denoise=denoise),
             it.JoinOptions(space=space, out=out, play=play, ask=ask, audio=audio, low_delay=low_delay),
         ),
     )

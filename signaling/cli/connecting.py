@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from signaling.cli.failures import Failure, Misuse
-from signaling.client import Client, ConnectError, RequestRefused, SpacesError, TokenSource, connect
+from signaling.client import Client, ConnectError, RequestRefused, SpacesError, TokenSource, Voice, connect
 from signaling.client.trust import parse_address
 from signaling.links import LinkError, parse_link
 from signaling.protocol.terms import BUNDLE_DELAY_MS
 from signaling.quic.certificate import load_certificate
 from signaling.quic.errors import CertificateError
+from spacecore import DenoiseError, Denoiser
 
 __all__ = ["DEFAULT_SERVER", "LINK_PREFIX", "ConnectionOptions", "development_fingerprint", "dial", "place"]
 
@@ -49,6 +50,8 @@ class ConnectionOptions:
     ca_file: Path | None = None
     data_dir: Path = Path("spaces-data")
     bundle_delay_ms: int = BUNDLE_DELAY_MS
+    denoise: bool = False
+    """Take out of one's sound what is no voice."""
 
     @property
     def address(self) -> str:
@@ -94,6 +97,8 @@ class ConnectionOptions:
 async def dial(options: ConnectionOptions) -> Client:
     """Connect and say who one is. Misuse, Failure, RequestRefused."""
     token, pin = options.token_source(), options.pin()
+    if options.denoise:
+        _check_denoise()
     try:
         return await connect(
             options.address,
@@ -102,6 +107,7 @@ async def dial(options: ConnectionOptions) -> Client:
             fingerprint=pin,
             cafile=options.ca_file,
             bundle_delay_ms=options.bundle_delay_ms,
+            voice=Voice(denoise=options.denoise),
         )
     except ConnectError as error:
         remedy = _REMEDIES.get(error.code)
@@ -121,6 +127,14 @@ async def dial(options: ConnectionOptions) -> Client:
         raise
     except SpacesError:
         raise
+
+
+def _check_denoise() -> None:
+    try:
+        Denoiser()
+    except DenoiseError as error:
+        remedy = "pip install spacecore[denoise]"
+        raise Failure("denoise_missing", "--denoise needs RNNoise", remedy) from error
 
 
 def place(options: ConnectionOptions, where: str) -> tuple[ConnectionOptions, str]:

@@ -18,6 +18,7 @@ __all__ = [
     "CaFile",
     "ConfigFile",
     "DataDir",
+    "Denoise",
     "Fingerprint",
     "Json",
     "Kind",
@@ -114,6 +115,14 @@ ConfigFile = Annotated[
 ]
 ServerDataDir = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Where the server keeps its data. \\[default: spaces-data]")
+]
+Denoise = Annotated[
+    bool,
+    typer.Option(
+        "--denoise",
+        metavar="",
+        help="Take out of your sound what is no voice (needs the extra 'denoise').",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON, for programs.")]
 

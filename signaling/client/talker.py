@@ -17,7 +17,15 @@ from signaling.client.errors import BadAudio
 from signaling.client.past import Past
 from signaling.protocol.datagram import FRAME_SAMPLES, MAX_DTX_FRAME_BYTES, pack_audio, parse_report
 from signaling.protocol.terms import DATAGRAM_BYTES
-from spacecore import Advice, Encoder, PacketError, SpacecoreError, level_of, packet_duration_samples
+from spacecore import (
+    Advice,
+    Denoiser,
+    Encoder,
+    PacketError,
+    SpacecoreError,
+    level_of,
+    packet_duration_samples,
+)
 from spacecore._mixer import Ramp, pcm_of
 
 __all__ = ["BURST_FRAMES", "GAP_US", "SILENT_LEVEL", "SPOKEN_LEVEL", "Talker", "TalkerStats", "Voice"]
@@ -49,12 +57,14 @@ class Voice:
 
     `loss_pct` is the least loss that in-band FEC is made for; what the server reports of ours adds to it, and
     without loss there is none. `bitrate_bps` is the most: a server whose network is bad may ask for less.
+    `denoise` takes out what is no voice, before it is encoded (needs the extra `denoise`; else DenoiseError).
     """
 
     bitrate_bps: int = 48_000
     complexity: int = 5
     loss_pct: int = 0
     dtx: bool = True
+    denoise: bool = False
 
 
 @dataclass(slots=True)
@@ -93,6 +103,7 @@ class Talker:
         self._timestamp = timestamp  # of the next frame
         self._sent_timestamp: int | None = None  # of the last frame sent
         self._sounding = False  # the last frame sent was sound
+        self._denoiser = Denoiser() if self._voice.denoise else None
         self._door = Ramp()  # over one frame, so that a voice that is let in or shut out makes no click
         self._expected_us: int | None = None  # when the next frame should be captured
         self._allowed_us = 0  # not before this moment is the bucket of BURST_FRAMES full again
@@ -110,6 +121,7 @@ class Talker:
             if self._encoder is None:
                 self._encoder = _encoder(self._voice)
                 self._follow()
+            pcm, is_int16 = self._clean(pcm, is_int16)
             packet = self._encoder.encode(self._through(pcm, is_int16, 1.0))
             level = level_of(pcm_of(pcm) if is_int16 else pcm)
         return self._put(packet, level, timestamp)
@@ -126,6 +138,7 @@ class Talker:
         if not self._in_time(captured_us):
             return None
         with _bad_audio("bad_pcm"):
+            pcm, is_int16 = self._clean(pcm, is_int16)
             packet = self._encoder.encode(self._through(pcm, is_int16, 0.0))
             level = level_of(pcm_of(pcm) if is_int16 else pcm)
         return self._put(packet, level, timestamp)
@@ -186,6 +199,15 @@ class Talker:
     def _shut(self) -> None:
         if self._door.gain != 0:
             self._door = Ramp(0.0)
+
+    def _clean(self, pcm: Buffer, is_int16: bool) -> tuple[Buffer, bool]:
+        """The frame without what is no voice, where that is wanted, and whether it is of int16."""
+        if self._denoiser is None:
+            return pcm, is_int16
+        cleaned = array("f")
+        cleaned.frombytes(memoryview(pcm_of(pcm) if is_int16 else pcm).cast("B"))
+        self._denoiser.apply(cleaned)
+        return cleaned, False
 
     def _through(self, pcm: Buffer, is_int16: bool, gain: float) -> Buffer:
         """The frame on its way from the last one's gain to this; itself, where that is 1 throughout."""

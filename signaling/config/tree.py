@@ -157,9 +157,10 @@ class MediaConfig(Section):
     `plane` says what carries audio: our own packets in a thread without the interpreter, or aioquic's.
     `bundle` is the most frames in one datagram for those who only listen and whose client takes as many;
     "auto" is one up to `bundle_above` listeners in the room, two beyond. On aioquic it is always one.
-    `loudness` brings everybody who speaks to the same loudness, slowly. `pass_through` passes the packets of
-    a speaker who is heard alone on as they came, instead of encoding them once more. With `fec` encoders make
-    in-band FEC where people report loss; `loss_pct` is the least loss to make it for in any case.
+    `loudness` brings everybody who speaks to the same loudness, slowly. `denoise` takes out of their sound
+    what is no voice (needs the extra `denoise`); then nobody is passed through. `pass_through` passes the
+    packets of a speaker who is heard alone on as they came, instead of encoding them once more. With `fec`
+    encoders make in-band FEC where people report loss; `loss_pct` is the least loss to make it for.
     """
 
     section: ClassVar[str] = "media"
@@ -172,6 +173,7 @@ class MediaConfig(Section):
     loss_pct: int = number(0, 0, 100)
     keep_alive_ms: int = number(5_000, 0, 25_000)
     loudness: bool = True
+    denoise: bool = False
     pass_through: bool = True
 
 

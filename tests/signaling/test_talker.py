@@ -154,6 +154,16 @@ def test_what_is_hushed_before_anything_was_said_is_only_held() -> None:
         talker.hush(array("d", [0.0]), FRAME_US)
 
 
+def test_noise_is_taken_out_before_it_is_encoded_and_announced() -> None:
+    """Else the level in the header would open the mixer for what nobody is to hear."""
+    hiss = (0.02 * np.random.default_rng(2).standard_normal(960 * 60)).astype(np.float32)
+    plain, clean = Talker(Voice(dtx=False)), Talker(Voice(dtx=False, denoise=True))
+    for n, pcm in enumerate(frames(hiss)):
+        sent = [parse_audio(said, down=False) for t in (plain, clean) if (said := t.speak(pcm, n * FRAME_US))]
+    assert sent[0].level & 0x7F == pytest.approx(34, abs=1)
+    assert sent[1].level & 0x7F > 50
+
+
 def test_silence_is_told_by_the_encoder() -> None:
     talker = Talker()
     sent = [talker.speak(array("f", bytes(4 * 960)), n * FRAME_US) for n in range(200)]

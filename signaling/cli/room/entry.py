@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from signaling.cli.launch import launch
-from signaling.cli.options import Reach, connected
+from signaling.cli.options import Denoise, Reach, connected
 
 __all__ = ["room"]
 
@@ -44,6 +45,7 @@ def room(
     play: Annotated[
         bool, typer.Option("--play", metavar="", help="Play it on the loudspeaker (needs the extra 'play').")
     ] = False,
+    denoise: Denoise = False,
     push_to_talk: Annotated[
         bool, typer.Option("--push-to-talk", metavar="", help="Be heard only while the space bar is down.")
     ] = False,
@@ -55,7 +57,7 @@ def room(
     launch(
         "room",
         lambda it: it.run(
-            reach(),
+            replace(reach(), denoise=denoise),
             it.RoomOptions(
                 space=space,
                 title=open,
