@@ -46,14 +46,22 @@ def cast(n: int = len(SENTENCES)) -> list[Sentence]:
 
 
 @functools.cache
+def clean(sentence: Sentence) -> Sound:
+    """At −23 LUFS, with a little silence around it. Mono float32 at 48 kHz; read-only."""
+    sound = speak(sentence.text, voice=sentence.voice, words_per_minute=160)
+    edge = np.zeros(int(_EDGE_S * RATE_HZ), np.float32)
+    found = np.concatenate([edge, at_loudness(sound, SPEECH_LUFS), edge])
+    found.flags.writeable = False
+    return found
+
+
+@functools.cache
 def spoken(sentence: Sentence) -> Sound:
-    """At −23 LUFS, with a little silence and a quiet room around it. Mono float32 at 48 kHz; read-only.
+    """The same in a quiet room.
 
     espeak-ng's breath is random: figures move in the third decimal from run to run.
     """
-    sound = speak(sentence.text, voice=sentence.voice, words_per_minute=160)
-    edge = np.zeros(int(_EDGE_S * RATE_HZ), np.float32)
-    found = with_room_noise(np.concatenate([edge, at_loudness(sound, SPEECH_LUFS), edge]))
+    found = with_room_noise(clean(sentence))
     found.flags.writeable = False
     return found
 
