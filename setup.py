@@ -25,6 +25,7 @@ UNITS = (
         "_mixer",
         "_loudness",
         "_denoise",
+        "_stretch",
         "_receiver",
         "_seat",
         "_tap",

@@ -30,12 +30,14 @@ cdef enum:
     PULL_FRAME = 1
     PULL_FEC = 2                    # data is the next packet: recover this frame from its in-band FEC
     PULL_LOST = 3                   # conceal one frame
+    PULL_HELD = 4                   # never of jitter_pull: its consumer still holds a frame's worth of sound
 
-cdef enum:                          # what the delay still wants of the consumer, at its leisure
+cdef enum:                          # what the delay still wants of the consumer, where the sound allows it
     SCALE_NONE = 0
     SCALE_ACCELERATE = 1
     SCALE_FAST_ACCELERATE = 2
     SCALE_STRETCH = 3
+    SCALE_FAST_STRETCH = 4
 
 cdef struct jitter_packet_t:        # one frame, as jitter_put takes it; the bytes are copied
     uint16_t seq
@@ -53,6 +55,8 @@ cdef struct jitter_packet_t:        # one frame, as jitter_put takes it; the byt
 cdef struct jitter_pulled_t:        # pointers stay valid until the next put
     int status
     int scale
+    int room_samples                # so much may be removed or added in all
+    bint standing                   # LOST: nothing was there, play time stands still meanwhile
     uint8_t level                   # 127 in silence; of the last frame where one is concealed
     bint source_changed
     uint16_t seq                    # FRAME, FEC, LOST: of the frame that is due now
@@ -77,6 +81,7 @@ cdef struct jitter_stats_t:
     uint64_t frames, fec, lost, waits
     uint64_t accelerated            # frames skipped to shorten the delay
     uint64_t stretched              # waits inserted to lengthen it (also in waits)
+    uint64_t interrupted            # of the waits, those that turned out to be holes in running sound
     uint64_t accelerated_samples, stretched_samples     # by the consumer: jitter_note_scaled
     int64_t target_us
     int64_t delay_us                # of the frame pulled last, above the fastest packet of the last 2 s
@@ -101,6 +106,9 @@ cdef struct jitter_t:
     bint playing                        # inside a talk spurt: the next frame is due at every pull
     bint after_gap
     bint source_changed                 # a frame that said so was skipped
+    bint fec_seen                       # its packets carry FEC: the sender knows of loss
+    bint quiet                          # the source said that it goes silent, or never spoke yet
+    int starved                         # waits since the sound broke off without such a word
     uint8_t level
     int lost_run                        # frames concealed in a row
     int unplaced                        # of these, concealed while nothing was there: play time stood still
@@ -110,6 +118,7 @@ cdef struct jitter_t:
     int64_t newest_seq, newest_timestamp    # of the packets in order, redundant ones apart
     int64_t highest_seq                 # of all frames ever stored in this stream
     int64_t pulled_us, scaled_us        # when the last pull and the last change of delay were
+    int64_t tight_us                    # when a frame less would last have been too little
     delay_t delay
     jitter_stats_t counters
 
@@ -132,7 +141,10 @@ cdef inline int64_t samples_to_us(int64_t samples) noexcept nogil:
 cdef void jitter_init(jitter_t* j) noexcept nogil
 cdef int jitter_put(jitter_t* j, const jitter_packet_t* packet, int64_t now_us) noexcept nogil
 cdef void jitter_pull(jitter_t* j, int64_t now_us, jitter_pulled_t* out) noexcept nogil
+cdef bint jitter_pull_joined(jitter_t* j, int64_t now_us, jitter_pulled_t* out) noexcept nogil
 cdef bint jitter_history(const jitter_t* j, int back, jitter_pulled_t* out) noexcept nogil
 cdef bint jitter_peek(const jitter_t* j, jitter_pulled_t* out) noexcept nogil
 cdef void jitter_note_scaled(jitter_t* j, int samples) noexcept nogil
+cdef void jitter_note_emptied(jitter_t* j) noexcept nogil
+cdef void jitter_note_held(jitter_t* j, int held_samples, int64_t now_us) noexcept nogil
 cdef void jitter_stats(const jitter_t* j, jitter_stats_t* out) noexcept nogil

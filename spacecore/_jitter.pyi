@@ -28,12 +28,13 @@ class PullStatus(IntEnum):
     LOST = 3
 
 class Scale(IntEnum):
-    """What the delay still wants of the consumer, at its leisure."""
+    """What the delay still wants of the consumer, where the sound allows it; the fast ones are bolder."""
 
     NONE = 0
     ACCELERATE = 1
     FAST_ACCELERATE = 2
     STRETCH = 3
+    FAST_STRETCH = 4
 
 class JitterStats(NamedTuple):
     """Counters since the start, in frames unless named otherwise.
@@ -59,6 +60,7 @@ class JitterStats(NamedTuple):
     waits: int
     accelerated: int
     stretched: int
+    interrupted: int
     accelerated_samples: int
     stretched_samples: int
     target_us: int
@@ -70,13 +72,18 @@ class Pulled:
 
     `payload` is the frame, with FEC the next packet, else empty. `timestamp` is unwrapped and rises from
     frame to frame within a stream. `prime` frames are decoded and discarded before `payload`. `dtx`: the
-    source goes silent with this frame. `after_gap`: the first frame after WAIT or DTX.
+    source goes silent with this frame. `after_gap`: the first frame after WAIT or DTX. `room_samples`: so
+    much may be removed or added, as `scale` says. `standing`: the frame concealed may still come, due then.
     """
 
     @property
     def status(self) -> PullStatus: ...
     @property
     def scale(self) -> Scale: ...
+    @property
+    def room_samples(self) -> int: ...
+    @property
+    def standing(self) -> bool: ...
     @property
     def level(self) -> int: ...
     @property
@@ -133,6 +140,9 @@ class JitterBuffer:
 
     def note_scaled(self, samples: int) -> None:
         """Time scaling removed (−) or added (+) samples of what was pulled."""
+
+    def note_emptied(self) -> None:
+        """What was held of what was pulled was played where no frame was due, or thrown away."""
 
     @property
     def stats(self) -> JitterStats:

@@ -2,13 +2,18 @@
 
 from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint64_t
 
-from spacecore._jitter cimport JITTER_CAPACITY, jitter_pulled_t, jitter_stats_t, jitter_t
+from spacecore._jitter cimport JITTER_CAPACITY, PULL_HELD, jitter_pulled_t, jitter_stats_t, jitter_t
 from spacecore._mixer cimport FRAME_SAMPLES, ramp_t
 from spacecore._packet cimport audio_t
 from spacecore.libopus cimport OpusDecoder
 
 cdef enum:
     LISTED_SEATS = 16           # of a datagram's seat list, so many are kept for the screen
+    MAX_CHANNELS = 2
+    SOUND_PAST = 960            # samples played last, to repeat a period from
+    SOUND_AHEAD = 2880          # of the same buffer: less than a frame is held before a pull, which adds two at most
+    COMFORT_FRAMES = 250        # 5 s of comfort noise after a quiet source went silent, the last of them fading; then none
+    QUIET_LEVEL = 40            # −dBov: a source that was louder just before is cut off, its noise is not known
 
 cdef enum:                      # what the last pull gave
     HEARD_SILENCE = 0           # nothing is due
@@ -35,6 +40,13 @@ cdef struct receiver_counts_t:
     uint64_t concealed
     uint64_t recovered
     uint64_t decode_errors
+    uint64_t skipped            # frames due that were not wanted
+    # Samples a channel. 960 × decode() = 960 × (decoded + recovered) + concealed_samples + silence_samples + waited
+    # + spliced in − spliced out (jitter_note_scaled) − n_held − thrown_away.
+    uint64_t concealed_samples
+    uint64_t silence_samples
+    uint64_t thrown_away        # held, when the next was not wanted
+    uint64_t waited             # silence put in to lengthen the delay
 
 # Driving contract: put() whenever a datagram arrives, next() once every 20 ms, and after each next() either
 # decode() or skip(), all from one thread. Plain data but for `decoder`, which belongs to this receiver.
@@ -44,13 +56,23 @@ cdef struct receiver_t:
     OpusDecoder* decoder
     int undecoded               # frames skipped since the decoder last ran
     bint sounding               # the last frame ended in sound, so silence must fade in
+    int channels
+    int64_t now_us              # of the last next()
+    int n_held                  # samples decoded and not played: left over by time scaling, mostly 0
+    bint past_known             # what was played last stands in `sound`
+    bint seam                   # what was concealed last stood outside of the stream's time
+    int floor_level             # −dBov of the background
+    int last_level              # of the last frame that was no DTX …
+    int before_level            # … and of the one before it
+    int comfort                 # frames of comfort noise that are left
     uint8_t level               # RFC 6464 of the frame due, 127 where nothing is
     ramp_t gain
     int n_seats
     uint8_t seats[LISTED_SEATS]
     remark_t remarks[JITTER_CAPACITY]
     receiver_counts_t counts
-    float scratch[FRAME_SAMPLES]
+    float scratch[MAX_CHANNELS * FRAME_SAMPLES]
+    float sound[MAX_CHANNELS * (SOUND_PAST + SOUND_AHEAD)]   # the past, then what is held, then what is new
 
 
 cdef inline int64_t checked_clock(int64_t now_us) except? -1:
@@ -67,4 +89,5 @@ cdef int receiver_put_audio(receiver_t* receiver, const audio_t* audio, int64_t 
 cdef void receiver_next(receiver_t* receiver, int64_t now_us) noexcept nogil
 cdef void receiver_skip(receiver_t* receiver) noexcept nogil
 cdef int receiver_decode(receiver_t* receiver, float* pcm) noexcept nogil      # HEARD_*; pcm has FRAME_SAMPLES
+cdef object receiver_stats(const receiver_t* receiver)                          # ReceiverStats
 cdef str put_word(int status)                                                  # PUT_* or PACKET_* as a stable word

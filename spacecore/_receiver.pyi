@@ -31,6 +31,17 @@ class ReceiverStats(NamedTuple):
     decode_errors: int
     target_ms: float
     delay_ms: float
+    stale_dropped: int
+    restart_dropped: int
+    skipped: int
+    recovered_samples: int
+    concealed_samples: int
+    interrupted_samples: int
+    accelerated_samples: int
+    stretched_samples: int
+    dropped_samples: int
+    silence_samples: int
+    held_samples: int
 
 class Receiver:
     def __init__(self, *, down: bool = True, channels: int = 1) -> None: ...

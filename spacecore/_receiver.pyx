@@ -7,15 +7,17 @@ microseconds on any monotonic scale, the same one for put and pull.
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.math cimport pow
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint16_t, uint32_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.string cimport memcpy, memmove, memset
 
 from collections import namedtuple
 
 from spacecore._jitter cimport (
     JITTER_HISTORY, PULL_FEC, PULL_FRAME, PULL_LOST, PUT_DUPLICATE, PUT_LATE, PUT_OK, PUT_OVERFLOW, PUT_REORDERED,
-    PUT_RESTART, PUT_TOO_LARGE, jitter_history, jitter_init, jitter_packet_t, jitter_pull, jitter_put, jitter_stats,
+    PUT_RESTART, PUT_TOO_LARGE, SCALE_ACCELERATE, SCALE_FAST_STRETCH, SCALE_NONE, SCALE_STRETCH, jitter_history,
+    jitter_init, jitter_note_emptied, jitter_note_held, jitter_note_scaled, jitter_packet_t, jitter_pull, jitter_pull_joined,
+    jitter_put, jitter_stats,
 )
 from spacecore._mixer cimport ramp_apply, ramp_init
 from spacecore._opus cimport (
@@ -24,9 +26,22 @@ from spacecore._opus cimport (
 from spacecore._packet cimport (
     DATAGRAM_MAX_BYTES, FRAME_TICKS, LEVEL_SILENCE, MAX_PRIME, PACKET_OK, audio_t, packet_parse_audio, packet_status_code,
 )
+from spacecore._stretch cimport (
+    STRETCH_LEAST, STRETCH_MOST, STRETCH_WINDOW, splice_t, stretch_find, stretch_lengthen, stretch_shorten,
+)
 from spacecore.libopus cimport OPUS_OK
 
 __all__ = ["Heard", "Receiver", "ReceiverStats"]
+
+cdef enum:
+    MERGE_SAMPLES = 240         # 5 ms
+    FADING_FRAMES = 50          # of comfort noise, the last second
+    FLOOR_LEVEL = 60            # −dBov: the background of one who has not been heard yet
+    FLOOR_FRAMES = 50           # the background is thought to rise by 1 dB a second until a quieter frame is heard
+    BACKGROUND_DB = 9           # so much above it is background still: 8 times its energy, as in NetEQ
+
+cdef float ALIKE = 0.9
+cdef float FAST_ALIKE = 0.5
 
 
 cdef int receiver_init(receiver_t* receiver, int channels) noexcept nogil:
@@ -34,6 +49,8 @@ cdef int receiver_init(receiver_t* receiver, int channels) noexcept nogil:
     jitter_init(&receiver.jitter)
     ramp_init(&receiver.gain, 1.0)
     receiver.level = LEVEL_SILENCE
+    receiver.floor_level = FLOOR_LEVEL
+    receiver.channels = channels
     return decoder_open(&receiver.decoder, channels)
 
 
@@ -113,11 +130,27 @@ cdef void _remark(receiver_t* receiver, const audio_t* audio, uint16_t seq) noex
 
 cdef void receiver_next(receiver_t* receiver, int64_t now_us) noexcept nogil:
     """Ask the jitter buffer what is due in these 20 ms; `receiver.due` and `receiver.level` say it."""
+    cdef uint16_t seq = receiver.due.seq
+    receiver.now_us = now_us
+    if receiver.n_held >= FRAME_SAMPLES:
+        memset(&receiver.due, 0, sizeof(jitter_pulled_t))
+        receiver.due.seq = seq
+        receiver.due.status = PULL_HELD     # what was stretched fills this frame
+        jitter_note_held(&receiver.jitter, receiver.n_held, now_us)
+        return
+    jitter_pull(&receiver.jitter, now_us, &receiver.due)
+    _note_due(receiver)
+
+
+cdef void _note_due(receiver_t* receiver) noexcept nogil:
     cdef remark_t* remark
     cdef int i
-    jitter_pull(&receiver.jitter, now_us, &receiver.due)
     if receiver.due.status == PULL_FRAME:
         receiver.level = LEVEL_SILENCE if receiver.due.dtx else receiver.due.level
+        if not receiver.due.dtx:
+            receiver.before_level = receiver.last_level
+            receiver.last_level = receiver.level
+            receiver.floor_level = max(receiver.level, receiver.floor_level - (receiver.due.seq % FLOOR_FRAMES == 0))
         remark = &receiver.remarks[receiver.due.seq % JITTER_CAPACITY]
         if remark.valid and remark.seq == receiver.due.seq:
             receiver.gain.target = _quarter_db(remark.gain)
@@ -139,68 +172,18 @@ cdef void receiver_skip(receiver_t* receiver) noexcept nogil:
     """What is due is not wanted: the decoder is not run, and warmed up again when it next is."""
     if receiver.due.status == PULL_FRAME:
         receiver.undecoded += 1
+        receiver.counts.skipped += 1
     receiver.sounding = False
+    receiver.past_known = False
+    receiver.seam = False
+    receiver.comfort = 0
+    if receiver.n_held > 0:
+        receiver.counts.thrown_away += receiver.n_held
+        receiver.n_held = 0
+        jitter_note_emptied(&receiver.jitter)
 
 
-cdef int receiver_decode(receiver_t* receiver, float* pcm) noexcept nogil:
-    """Turn what is due into 960 samples. Always fills `pcm`; a packet that libopus refuses is concealed."""
-    cdef int status
-    cdef int heard
-    if receiver.due.status == PULL_FRAME:
-        _warm_up(receiver)
-        status = decoder_decode(receiver.decoder, receiver.due.data, receiver.due.n_bytes, pcm, FRAME_SAMPLES)
-        heard = HEARD_FRAME
-        receiver.counts.decoded += 1
-    elif receiver.due.status == PULL_FEC:
-        status = decoder_recover(receiver.decoder, receiver.due.data, receiver.due.n_bytes, pcm, FRAME_SAMPLES)
-        heard = HEARD_RECOVERED
-        receiver.counts.recovered += 1
-    elif receiver.due.status == PULL_LOST:
-        return _conceal(receiver, pcm)
-    else:
-        return _fall_silent(receiver, pcm)
-    if status < 0:
-        receiver.counts.decode_errors += 1
-        return _conceal(receiver, pcm)
-    ramp_apply(&receiver.gain, pcm, FRAME_SAMPLES)
-    receiver.sounding = True
-    return heard
-
-
-cdef void _warm_up(receiver_t* receiver) noexcept nogil:
-    """Bring the decoder's memory to the frame due: the last skipped packets, then the sender's prime-only ones."""
-    cdef jitter_pulled_t past
-    cdef int back = min(receiver.undecoded, JITTER_HISTORY - 1)
-    cdef int i
-    while back > 0:
-        if jitter_history(&receiver.jitter, back + 1, &past):    # 1 is the frame due itself
-            decoder_decode(receiver.decoder, past.data, past.n_bytes, receiver.scratch, FRAME_SAMPLES)
-        back -= 1
-    receiver.undecoded = 0
-    for i in range(min(receiver.due.n_prime, MAX_PRIME)):
-        decoder_decode(receiver.decoder, receiver.due.prime[i], receiver.due.prime_bytes[i], receiver.scratch, FRAME_SAMPLES)
-
-
-cdef int _conceal(receiver_t* receiver, float* pcm) noexcept nogil:
-    if decoder_conceal(receiver.decoder, pcm, FRAME_SAMPLES) < 0:
-        memset(pcm, 0, FRAME_SAMPLES * sizeof(float))
-    ramp_apply(&receiver.gain, pcm, FRAME_SAMPLES)
-    receiver.counts.concealed += 1
-    receiver.sounding = True
-    return HEARD_CONCEALED
-
-
-cdef int _fall_silent(receiver_t* receiver, float* pcm) noexcept nogil:
-    """Silence, but the first frame of it fades out what the decoder would have gone on with."""
-    cdef ramp_t fade
-    if not receiver.sounding or decoder_conceal(receiver.decoder, pcm, FRAME_SAMPLES) < 0:
-        memset(pcm, 0, FRAME_SAMPLES * sizeof(float))
-        return HEARD_SILENCE
-    ramp_init(&fade, receiver.gain.gain)
-    fade.target = 0.0
-    ramp_apply(&fade, pcm, FRAME_SAMPLES)
-    receiver.sounding = False
-    return HEARD_SILENCE
+include "_receiver_sound.pxi"
 
 
 # --- the Python face ------------------------------------------------------------------------------------------
@@ -215,9 +198,18 @@ level is RFC 6464 as the sender claimed it (127 in silence); seq is None in sile
 ReceiverStats = namedtuple(
     "ReceiverStats",
     "datagrams malformed bad_duration late duplicate reordered overflow_dropped restarts frames recovered concealed "
-    "waits accelerated stretched decode_errors target_ms delay_ms",
+    "waits accelerated stretched decode_errors target_ms delay_ms stale_dropped restart_dropped skipped "
+    "recovered_samples concealed_samples interrupted_samples accelerated_samples stretched_samples dropped_samples "
+    "silence_samples held_samples",
 )
-ReceiverStats.__doc__ = "Counters since the start, in frames unless their name says otherwise, and the present delays."
+ReceiverStats.__doc__ = """Counters since the start, in frames unless their name says otherwise, and the present delays.
+
+In samples a channel: recovered from FEC; concealed; interrupted (silence in running sound, where concealing was given
+up, part of silence); accelerated and stretched (time scaling, and silent frames left out or put in); dropped (came and
+was given up); silence; held (decoded, not played yet). delay_ms is of the first sample that the last pull gave.
+960 × pulls = 960 × (frames + recovered + accelerated) + concealed + silence + stretched − accelerated − held, in samples
+where the names have it.
+"""
 
 _HEARD = {HEARD_SILENCE: "silence", HEARD_FRAME: "frame", HEARD_RECOVERED: "recovered", HEARD_CONCEALED: "concealed"}
 _PUT = {
@@ -287,10 +279,19 @@ cdef class Receiver:
     @property
     def stats(self):
         """ReceiverStats as of now. Reading them changes nothing."""
-        cdef jitter_stats_t jitter
-        cdef receiver_counts_t* counts = &self._receiver.counts
-        jitter_stats(&self._receiver.jitter, &jitter)
-        return ReceiverStats(
-            counts.datagrams, counts.malformed, counts.bad_duration, jitter.late, jitter.duplicate, jitter.reordered,
-            jitter.overflow_dropped, jitter.restarts, counts.decoded, counts.recovered, counts.concealed, jitter.waits,
-            jitter.accelerated, jitter.stretched, counts.decode_errors, jitter.target_us / 1000, jitter.delay_us / 1000)
+        return receiver_stats(self._receiver)
+
+
+cdef object receiver_stats(const receiver_t* receiver):
+    cdef jitter_stats_t jitter
+    cdef const receiver_counts_t* counts = &receiver.counts
+    jitter_stats(&receiver.jitter, &jitter)
+    dropped = jitter.overflow_dropped + jitter.stale_dropped + jitter.restart_dropped
+    return ReceiverStats(
+        counts.datagrams, counts.malformed, counts.bad_duration, jitter.late, jitter.duplicate, jitter.reordered,
+        jitter.overflow_dropped, jitter.restarts, counts.decoded, counts.recovered, counts.concealed, jitter.waits,
+        jitter.accelerated, jitter.stretched, counts.decode_errors, jitter.target_us / 1000, jitter.delay_us / 1000,
+        jitter.stale_dropped, jitter.restart_dropped, counts.skipped, counts.recovered * FRAME_SAMPLES,
+        counts.concealed_samples, jitter.interrupted * FRAME_SAMPLES,
+        jitter.accelerated_samples + jitter.accelerated * FRAME_SAMPLES, jitter.stretched_samples + counts.waited,
+        dropped * FRAME_SAMPLES + counts.thrown_away, counts.silence_samples, receiver.n_held)

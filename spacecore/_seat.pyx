@@ -4,7 +4,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from spacecore._denoise cimport denoise_apply, denoise_close
-from spacecore._jitter cimport PULL_FEC, PULL_FRAME, PULL_LOST, PULL_WAIT, jitter_pulled_t
+from spacecore._jitter cimport PULL_FEC, PULL_FRAME, PULL_HELD, PULL_LOST, PULL_WAIT, jitter_pulled_t
 from spacecore._mixer cimport gate_init, gate_update, level_dbov, limiter_init, ramp_apply, ramp_init
 from spacecore._opus cimport PASSABLE_BYTES, encoder_close, encoder_open, packet_passable
 from spacecore._packet cimport LEVEL_SILENCE
@@ -148,6 +148,8 @@ cdef bint seat_fits(seat_t* seat, bint passing) noexcept nogil:
     passable.n_bytes = 0
     if seat.denoiser != NULL:
         return False                    # what is taken out of its sound would be in its packets
+    if due.status == PULL_HELD:
+        return False    # what is heard now was stretched: there is no packet for it
     if due.status == PULL_FRAME:
         passable.n_bytes = packet_passable(due.data, due.n_bytes, 1, passable.frame, PASSABLE_BYTES)
     return passable_judge(passable, due.status, passing_gain(seat_gain(seat)), seat.ramp.target, passing)
@@ -160,6 +162,7 @@ cdef void seat_pass(seat_t* seat, bint tapped, OpusDecoder* shadow) noexcept nog
     seat.audible = True
     seat.heard = HEARD_SILENCE
     if tapped or measured:
+        seat.receiver.due.room_samples = 0      # what goes on as it is must not be scaled here
         _hear(seat)
         _measure(seat)
         if tapped:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from typing_extensions import Buffer
 
+from spacecore._receiver import ReceiverStats
 from spacecore._tap import TapFrame
 
 __all__ = ["FULL", "MAX_SEATS", "Space", "SpaceStats", "Tap", "Tick"]
@@ -71,6 +72,7 @@ class Space:
     def tick(self, now_us: int) -> Tick: ...
     @property
     def stats(self) -> SpaceStats: ...
+    def seat_stats(self, seat: int) -> ReceiverStats: ...
     @property
     def seats(self) -> tuple[int, ...]: ...
 

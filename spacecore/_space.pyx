@@ -15,7 +15,7 @@ from spacecore._mixer cimport FRAME_SAMPLES, pcm_from_int16
 from spacecore._opus cimport encoder_config_t, opus_error, unfit_sample
 from spacecore._packet cimport DATAGRAM_MAX_BYTES, PACKET_OK, packet_parse_report, report_t
 from spacecore._pcm cimport open_pcm
-from spacecore._receiver cimport checked_clock, put_word
+from spacecore._receiver cimport checked_clock, put_word, receiver_stats
 from spacecore._seat cimport SEAT_OPUS, SEAT_PCM, seat_close, seat_open, seat_put_pcm, seat_t
 from spacecore._tap cimport tap_t, tap_take
 from spacecore.atomics cimport load_i64
@@ -259,6 +259,10 @@ cdef class Space:
             counts.malformed, counts.unknown_seat, counts.reports, counts.wrong_kind,
             counts.pcm_dropped, counts.disbelieved, counts.buffered, counts.delay_us, counts.target_us, counts.told,
             space_fec_pct(self._space), counts.passed, counts.measured, counts.switches, counts.primed)
+
+    def seat_stats(self, int seat):
+        """ReceiverStats of a seat: what its person's sound went through. For the control thread; raises SeatError('no_such_seat')."""
+        return receiver_stats(&self._handle(seat).receiver)
 
     @property
     def seats(self):

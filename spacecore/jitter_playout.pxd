@@ -2,14 +2,15 @@
 #
 # Either a spurt is playing, and one frame is due at every pull, or nothing is due until the first waiting frame
 # is as old as the target delay asks.
+cimport cython
 from libc.stdint cimport int8_t, int64_t, uint16_t
 from libc.string cimport memset
 
 from spacecore._jitter cimport (
-    JITTER_HISTORY, PULL_FEC, PULL_FRAME, PULL_LOST, PULL_WAIT, SCALE_ACCELERATE, SCALE_FAST_ACCELERATE, SCALE_NONE,
-    SCALE_STRETCH, jitter_pulled_t, jitter_slot_t, jitter_t, samples_to_us,
+    JITTER_HISTORY, PULL_FEC, PULL_FRAME, PULL_LOST, PULL_WAIT, SCALE_ACCELERATE, SCALE_FAST_ACCELERATE,
+    SCALE_FAST_STRETCH, SCALE_NONE, SCALE_STRETCH, jitter_pulled_t, jitter_slot_t, jitter_t, samples_to_us,
 )
-from spacecore.delay cimport delay_base_us, delay_spread_us
+from spacecore.delay cimport delay_base_us
 from spacecore.jitter_stream cimport (
     FRAME_SAMPLES, FRAME_US, drop, drop_before, first_waiting, slot_free, slot_take_out, waiting,
 )
@@ -19,7 +20,12 @@ cdef enum:
     SCALE_APART_US = 60000
     MAX_LOST_RUN = 5            # 100 ms: concealment has faded out by then
     MERGE_US = 50000            # above the target: stop concealing, what follows is long there
-    STALE_FRAMES = 10           # 200 ms above the target: live talk is worth more than that backlog
+    STALE_FRAMES = 50           # 1 s above the target: live talk is worth more than that backlog
+    DOWN_FOR_US = 2000000       # so long a frame less must have been enough before the delay goes down by one
+    DOWN_US = 40000             # above the target: it goes down at once
+    FAST_US = 200000            # above the target: a backlog to work off, not a delay to trim
+    SCRAP_SAMPLES = 120         # 2.5 ms: less is not worth a splice
+    OVERSHOOT_SAMPLES = 480     # a period may take the delay so far beyond the frame that was wanted
     DTX_BYTES = 2
 
 
@@ -54,6 +60,7 @@ cdef inline void wait(jitter_t* j, jitter_pulled_t* out) noexcept nogil:
     if j.n_waiting == 0:
         j.playing = False
     j.after_gap = True
+    j.starved += not j.quiet and not j.playing
     j.lost_run = j.unplaced = 0
     j.counters.waits += 1
 
@@ -62,6 +69,7 @@ cdef inline void lose(jitter_t* j, jitter_pulled_t* out) noexcept nogil:
     clear(j, out)
     out.status = PULL_LOST
     out.level = j.level
+    out.standing = j.unplaced > 0
     j.lost_run += 1
     j.counters.lost += 1
 
@@ -97,6 +105,12 @@ cdef inline void play(jitter_t* j, int64_t first, int64_t now_us, jitter_pulled_
     j.source_changed = False
     j.counters.delay_us = delay_of(j, s.timestamp, now_us)
     j.level = s.level
+    if s.timestamp - j.next_timestamp == (first - j.next_seq) * FRAME_SAMPLES:
+        # The numbers say that there was sound all the time.
+        j.counters.interrupted += j.starved
+        if j.starved > 0 or j.unplaced > 0:
+            j.delay.broken_us = now_us
+    j.starved = 0
     if j.history[JITTER_HISTORY - 1] >= 0:
         slot_free(j, j.history[JITTER_HISTORY - 1])
     for i in range(JITTER_HISTORY - 1, 0, -1):
@@ -106,7 +120,7 @@ cdef inline void play(jitter_t* j, int64_t first, int64_t now_us, jitter_pulled_
     j.next_timestamp = s.timestamp + FRAME_SAMPLES
     j.lost_run = j.unplaced = 0
     j.playing = not out.dtx  # after DTX nothing is due until the next spurt
-    j.after_gap = out.dtx
+    j.after_gap = j.quiet = out.dtx
     j.counters.frames += 1
 
 
@@ -122,15 +136,20 @@ cdef inline int64_t drop_stale(jitter_t* j, int64_t first) noexcept nogil:
     return first
 
 
+cdef inline int64_t slack_of(const jitter_t* j, int64_t timestamp, int64_t now_us) noexcept nogil:
+    # How much later than the fastest packet of the window a frame pulled now could have come.
+    return now_us - samples_to_us(timestamp) - delay_base_us(&j.delay)
+
+
 cdef inline int64_t delay_of(const jitter_t* j, int64_t timestamp, int64_t now_us) noexcept nogil:
     # How long after the fastest packet of the window could have brought it a frame pulled now is heard.
-    return now_us - samples_to_us(timestamp - j.held_samples) - delay_base_us(&j.delay)
+    return slack_of(j, timestamp - j.held_samples, now_us)
 
 
 cdef inline void begin_spurt(jitter_t* j, int64_t first, int64_t now_us, jitter_pulled_t* out) noexcept nogil:
     # Waits until the frame is as old as the target asks. Frames that follow on DTX without a pause are in turn.
     cdef int64_t timestamp = j.slots[waiting(j, first)].timestamp
-    j.playing = delay_of(j, timestamp, now_us) >= j.delay.target_us
+    j.playing = slack_of(j, timestamp, now_us) >= j.delay.target_us
     if not j.playing:
         wait(j, out)
     elif first == j.next_seq and timestamp == j.next_timestamp:
@@ -142,38 +161,70 @@ cdef inline void begin_spurt(jitter_t* j, int64_t first, int64_t now_us, jitter_
 cdef inline void play_in_turn(jitter_t* j, int64_t first, int64_t now_us, jitter_pulled_t* out) noexcept nogil:
     cdef const jitter_slot_t* s = &j.slots[waiting(j, first)]
     cdef bint silent = s.n_bytes <= DTX_BYTES or (s.level & 0x7F) >= SILENT_LEVEL
-    cdef int scale = wanted_scale(j, delay_of(j, s.timestamp, now_us), silent, now_us)
     cdef int following = waiting(j, first + 1)
-    if scale == SCALE_STRETCH and silent:
+    cdef bint joined = following >= 0 and j.slots[following].timestamp == s.timestamp + FRAME_SAMPLES
+    cdef int64_t slack_us = slack_of(j, s.timestamp, now_us)
+    cdef int scale = wanted_scale(j, slack_us, s.n_bytes <= DTX_BYTES, now_us)
+    if silent and (scale == SCALE_STRETCH or scale == SCALE_FAST_STRETCH):
         j.counters.stretched += 1
         j.scaled_us = now_us
         wait(j, out)
+        out.scale = SCALE_STRETCH
         return
-    if ((scale == SCALE_FAST_ACCELERATE or (scale == SCALE_ACCELERATE and silent))
-            and not s.source_changed and s.n_prime == 0
-            and following >= 0 and j.slots[following].timestamp == s.timestamp + FRAME_SAMPLES):
+    if silent and joined and not s.source_changed and s.n_prime == 0 and (
+            scale == SCALE_ACCELERATE or scale == SCALE_FAST_ACCELERATE):
         drop(j, first)
         j.counters.accelerated += 1
         j.scaled_us = now_us
-        first += 1
-        scale = SCALE_NONE
+        play(j, first + 1, now_us, out)
+        return
     play(j, first, now_us, out)
-    out.scale = scale
+    say_scale(j, scale, slack_us, joined, out)
 
 
-cdef inline int wanted_scale(const jitter_t* j, int64_t delay_us, bint silent, int64_t now_us) noexcept nogil:
-    # The one decision that whole frames and time scaling share. In silence a frame less is not heard, so the
-    # delay goes down as soon as the target allows; in speech NetEQ's wider margin keeps it from swinging.
-    cdef int64_t high_us = j.delay.target_us + delay_spread_us(&j.delay) + FRAME_US
+cdef inline int wanted_scale(jitter_t* j, int64_t slack_us, bint last, int64_t now_us) noexcept nogil:
+    # The one decision that whole frames and time scaling share. A pull takes a whole frame, so the frame due is
+    # protected against what comes late by `slack_us`, which moves in steps of a frame: up as soon as it is below
+    # the target, down when a step less leaves it above.
+    cdef int64_t spare_us = slack_us - j.delay.target_us
+    if spare_us < FRAME_US:
+        j.tight_us = now_us
+    if spare_us >= FAST_US:
+        return SCALE_FAST_ACCELERATE
+    if not last and is_overdue(j, slack_us):
+        return SCALE_FAST_STRETCH
     if now_us - j.scaled_us < SCALE_APART_US:
         return SCALE_NONE
-    if delay_us >= 4 * high_us:
-        return SCALE_FAST_ACCELERATE
-    if delay_us >= (j.delay.target_us + FRAME_US if silent else high_us):
+    if spare_us >= DOWN_US or (spare_us >= FRAME_US and now_us - j.tight_us >= DOWN_FOR_US):
         return SCALE_ACCELERATE
-    if delay_us < j.delay.target_us:
+    if spare_us < 0:
         return SCALE_STRETCH
     return SCALE_NONE
+
+
+cdef inline bint is_overdue(const jitter_t* j, int64_t slack_us) noexcept nogil:
+    # The frame due is the only one, and the next is later already than most intervals have seen: it may be the
+    # beginning of a hole, and a frame made longer now is less to conceal in it.
+    return j.n_waiting == 1 and slack_us - FRAME_US >= j.delay.usual_us
+
+
+@cython.cdivision(True)
+cdef inline void say_scale(const jitter_t* j, int scale, int64_t slack_us, bint joined, jitter_pulled_t* out) noexcept nogil:
+    # What is held back of a frame protects nothing: to shorten, the next frame is pulled at once, and as long as
+    # something is held it goes first; to lengthen, the held is to fill a frame.
+    cdef int64_t spare_us = slack_us - j.delay.target_us
+    cdef int room = j.held_samples
+    if scale == SCALE_STRETCH or scale == SCALE_FAST_STRETCH:
+        room = FRAME_SAMPLES - j.held_samples + OVERSHOOT_SAMPLES
+    elif scale == SCALE_NONE:
+        if room < SCRAP_SAMPLES or spare_us < 0:
+            return
+        scale = SCALE_ACCELERATE
+    elif joined:
+        room += <int>(spare_us // FRAME_US) * FRAME_SAMPLES
+    if room >= SCRAP_SAMPLES:
+        out.scale = scale
+        out.room_samples = room
 
 
 cdef inline void bridge(jitter_t* j, int64_t first, int64_t now_us, jitter_pulled_t* out) noexcept nogil:
@@ -181,7 +232,7 @@ cdef inline void bridge(jitter_t* j, int64_t first, int64_t now_us, jitter_pulle
     cdef const jitter_slot_t* s = &j.slots[waiting(j, first)]
     cdef int64_t gap = first - j.next_seq
     cdef int64_t skip = min(<int64_t>j.unplaced, gap)   # concealed already, while nothing was there
-    if skip == gap and s.has_fec and delay_of(j, s.timestamp, now_us) < j.delay.target_us:
+    if skip == gap and s.has_fec and slack_of(j, s.timestamp, now_us) < j.delay.target_us:
         skip = gap - 1      # the delay wants to grow: what was lost is heard after all
     elif skip < gap and j.lost_run > 0 and samples_to_us((j.highest_seq - first + 1) * FRAME_SAMPLES) > (
             j.delay.target_us + MERGE_US):

@@ -103,8 +103,10 @@ cdef inline void stream_start(jitter_t* j, int64_t seq, int64_t timestamp, int64
     j.playing = False
     j.after_gap = True
     j.source_changed = False
+    j.fec_seen = False
+    j.quiet = True
     j.level = 127
-    j.lost_run = j.unplaced = j.held_samples = 0
+    j.lost_run = j.unplaced = j.starved = 0
     j.next_seq = seq - START_BACK
     j.next_timestamp = timestamp - HORIZON_SAMPLES
     j.newest_seq = j.highest_seq = seq

@@ -8,7 +8,7 @@ from libc.string cimport memcpy, memmove, memset
 from spacecore._jitter cimport PULL_FRAME, jitter_history, jitter_peek, jitter_pulled_t
 from spacecore._mixer cimport FRAME_SAMPLES
 from spacecore._opus cimport OPUS_LOOK_AHEAD, decoder_conceal, decoder_copy, decoder_decode
-from spacecore._receiver cimport receiver_t
+from spacecore._receiver cimport SOUND_PAST, receiver_t
 from spacecore.libopus cimport OpusDecoder
 
 cdef enum:
@@ -71,9 +71,12 @@ cdef inline void line_look_ahead(line_t* line, const receiver_t* receiver, OpusD
     """What follows the frame of this tick, decoded by `shadow`, so that the seat's own decoder stands where it stood."""
     cdef jitter_pulled_t following
     cdef float pcm[FRAME_SAMPLES]
+    cdef int held = min(receiver.n_held, <int>LINE_AHEAD)
     decoder_copy(shadow, receiver.decoder, 1)
     line.guessed = not (jitter_peek(&receiver.jitter, &following) and decoder_decode(
         shadow, following.data, following.n_bytes, pcm, FRAME_SAMPLES) == FRAME_SAMPLES)
     if line.guessed and decoder_conceal(shadow, pcm, FRAME_SAMPLES) != FRAME_SAMPLES:
         memset(pcm, 0, sizeof(pcm))
-    memcpy(line.pcm + LINE_NOW + FRAME_SAMPLES, pcm, LINE_AHEAD * sizeof(float))
+    # What the receiver holds back comes before the next packet.
+    memcpy(line.pcm + LINE_NOW + FRAME_SAMPLES, receiver.sound + SOUND_PAST, held * sizeof(float))
+    memcpy(line.pcm + LINE_NOW + FRAME_SAMPLES + held, pcm, (LINE_AHEAD - held) * sizeof(float))

@@ -76,6 +76,13 @@ class PlayoutStats:
     skipped: int  # frames of time that were given up in this
     target_ms: float
     delay_ms: float
+    # in samples at 48 kHz, see spacecore.ReceiverStats
+    recovered_samples: int
+    concealed_samples: int
+    interrupted_samples: int
+    accelerated_samples: int
+    stretched_samples: int
+    dropped_samples: int
 
 
 class Playout:
@@ -136,4 +143,10 @@ class Playout:
             skipped=self.schedule.skipped,
             target_ms=heard.target_ms,
             delay_ms=heard.delay_ms,
+            recovered_samples=heard.recovered_samples,
+            concealed_samples=heard.concealed_samples,
+            interrupted_samples=heard.interrupted_samples,
+            accelerated_samples=heard.accelerated_samples,
+            stretched_samples=heard.stretched_samples,
+            dropped_samples=heard.dropped_samples,
         )

@@ -19,13 +19,17 @@ def samples_to_us(samples: int) -> int:
     return trunc_div(samples * 125, 6)
 
 
-class Histogram:
-    """Shares of 100 buckets of 20 ms with exponential forgetting, fast while it is young."""
+FRAME_US = 20_000
+BUCKETS = 1000  # of 1 ms
 
-    def __init__(self, forget_limit: float) -> None:
-        self.shares = np.zeros(100, dtype=np.int64)
+
+class Histogram:
+    """Shares of 1000 buckets of 1 ms with exponential forgetting, fast while it is young."""
+
+    def __init__(self, limit: int) -> None:
+        self.shares = np.zeros(BUCKETS, dtype=np.int64)
         self.forget = 0
-        self.limit = int(forget_limit * 65536)
+        self.limit = limit
         self.n = 0
 
     def add(self, bucket: int) -> None:
@@ -34,10 +38,22 @@ class Histogram:
         self.n += 1
         self.forget = min(65536 - 2 * 65536 // (self.n + 1), self.limit)
 
-    def quantile_95(self) -> int:
-        """The first bucket that leaves at most 5 % above it."""
-        above = WHOLE - np.cumsum(self.shares)
-        return int(np.argmax(above <= int(0.05 * WHOLE)))
+    def later_than(self) -> np.ndarray:
+        """For each bucket the share of all that is later."""
+        return WHOLE - np.cumsum(self.shares)
+
+    def cheapest(self, free_us: int, cost_us: int) -> int:
+        """How long to wait, in buckets, where a µs costs 1 and all that is later `cost_us`."""
+        waiting = np.maximum(0, 1000 * np.arange(1, BUCKETS + 1) - free_us)
+        return int(np.argmin(waiting * WHOLE + cost_us * self.later_than()))
+
+    def quantile_80(self) -> int:
+        """The first bucket that leaves at most a fifth above it."""
+        return int(np.argmax(self.later_than() <= WHOLE // 5 + 1))
+
+
+def bucket_of(late_us: int) -> int:
+    return min(max(late_us, 0) // 1000, BUCKETS - 1)
 
 
 class Delay:
@@ -45,39 +61,56 @@ class Delay:
 
     def __init__(self, timestamp: int, transit_us: int, now_us: int) -> None:
         self.arrivals: list[tuple[int, int]] = []
-        self.underrun = Histogram(0.983)
-        self.reorder = Histogram(0.9993)
+        self.underrun = Histogram(65_208)
+        self.reorder = Histogram(65_405)
+        self.recent: list[int] = []
         self.interval_start_us = now_us
         self.interval_max_us = 0
-        self.underrun_target_us = 40_000
-        self.target_us = 40_000
+        self.underrun_target_us = 20_000
+        self.target_us = 20_000
+        self.usual_us = 20_000
+        self.broken_us: int | None = None
         self.on_time(timestamp, transit_us, now_us)
 
     @property
     def base_us(self) -> int:
         return min(transit for _, transit in self.arrivals)
 
-    @property
-    def spread_us(self) -> int:
-        return max(transit for _, transit in self.arrivals) - self.base_us
-
     def on_time(self, timestamp: int, transit_us: int, now_us: int) -> None:
         self.arrivals.append((timestamp, transit_us))
         self.arrivals = [a for a in self.arrivals if a[0] >= timestamp - 96_000]
-        if now_us - self.interval_start_us > 500_000:
-            if self.interval_max_us < 2_000_000:
-                self.underrun.add(self.interval_max_us // 20_000)
-                self.underrun_target_us = (1 + self.underrun.quantile_95()) * 20_000
+        interval_us = 500_000 if self.underrun.n >= 5 else 100_000
+        if now_us - self.interval_start_us > interval_us:
+            self.end_interval(now_us)
             self.interval_max_us = 0
             self.interval_start_us = now_us
         self.interval_max_us = max(self.interval_max_us, transit_us - self.base_us)
         self.came_late(0)
 
+    def end_interval(self, now_us: int) -> None:
+        bucket = bucket_of(self.interval_max_us)
+        self.underrun.add(bucket)
+        self.recent = [*self.recent, bucket][-20:]
+        if len(self.recent) == 20:
+            self.forget_burst(max(self.recent))
+        self.usual_us = 1000 * (1 + self.underrun.quantile_80())
+        target_us = 1000 * (1 + self.underrun.cheapest(0, 3_800_000))
+        if self.reorder.shares[0] > WHOLE - WHOLE // 100:  # a late packet shows a frame before its turn
+            target_us -= min(FRAME_US, max(0, target_us - self.usual_us))
+        target_us += 4 * target_us // (self.underrun.n + 1)
+        if self.broken_us is not None and now_us - self.broken_us < 180_000_000:
+            target_us = max(target_us, self.usual_us + 22_000)
+        self.underrun_target_us = max(target_us, 5_000)
+
+    def forget_burst(self, highest: int) -> None:
+        """What twenty intervals have not seen is over if it was a fifth of all before."""
+        shares = self.underrun.shares
+        above = int(shares[highest + 1 :].sum())
+        if above > WHOLE // 5:
+            shares[highest] += above
+            shares[highest + 1 :] = 0
+
     def came_late(self, late_us: int) -> None:
-        bucket = max(late_us, 0) // 20_000
-        if bucket < 100:
-            self.reorder.add(bucket)
-        i = np.arange(100)
-        missed = WHOLE - np.cumsum(self.reorder.shares)
-        cost = np.maximum(0, 20 * i - self.underrun_target_us // 1000) * WHOLE + 2000 * missed
-        self.target_us = min(max(self.underrun_target_us, (int(np.argmin(cost)) + 1) * 20_000), 1_000_000)
+        self.reorder.add(bucket_of(late_us))
+        best = self.reorder.cheapest(self.underrun_target_us, 4_000_000)
+        self.target_us = min(max(self.underrun_target_us, 1000 * (best + 1)), 1_000_000)

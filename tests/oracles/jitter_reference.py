@@ -56,6 +56,8 @@ class Due:
     dtx: bool = False
     after_gap: bool = False
     scale: str = "none"
+    room: int = 0
+    standing: bool = False
 
 
 @dataclass
@@ -67,6 +69,8 @@ class JitterModel:
     started: bool = False
     counts: dict[str, int] = field(default_factory=dict)
     scaled_us: int = -60_000
+    tight_us: int = 0
+    held_samples: int = 0
     now_us: int = 0
 
     def count(self, name: str, n: int = 1) -> None:
@@ -131,7 +135,9 @@ class JitterModel:
         self.after_gap = True
         self.flag_source = False
         self.level = 127
-        self.lost_run = self.unplaced = self.held_samples = 0
+        self.fec_seen = False
+        self.quiet = True
+        self.lost_run = self.unplaced = self.starved = 0
         self.next_seq = frame.seq - 8
         self.next_timestamp = frame.timestamp - HORIZON_SAMPLES
         self.newest_seq = frame.seq
@@ -163,8 +169,12 @@ class JitterModel:
 
     def put_redundant(self, frame: Frame, late_us: int, alien: bool) -> str:
         seen = self.was_put(frame.seq)
-        outside = not self.next_seq <= frame.seq < self.next_seq + WINDOW_FRAMES
-        if seen or outside or alien or not self.fits(frame):
+        late = frame.seq < self.next_seq
+        alien |= seen or frame.seq >= self.next_seq + WINDOW_FRAMES
+        if late and not alien and frame.seq > self.newest_seq - 128:
+            self.remember(frame.seq)
+            self.delay.came_late(late_us)
+        if late or alien or not self.fits(frame):
             self.count("redundant_ignored")
             return "duplicate" if seen else "late"
         self.delay.came_late(late_us)
@@ -184,6 +194,9 @@ class JitterModel:
         self.newest_seq = frame.seq
         self.newest_timestamp = frame.timestamp
         self.delay.on_time(frame.timestamp, transit_us, now_us)
+        if frame.has_fec and not self.fec_seen:
+            self.fec_seen = True
+            self.delay.came_late(FRAME_US)
         if lost and frame.has_fec and not self.was_put(frame.seq - 1):
             self.delay.came_late(transit_us - self.delay.base_us + FRAME_US)
 
@@ -226,7 +239,7 @@ class JitterModel:
 
     def pull_something(self) -> None:
         keep = self.delay.target_us // FRAME_US + 1
-        if len(self.frames) > keep + 9:
+        if len(self.frames) > keep + 49:
             stale = sorted(self.frames)[:-keep]
             self.count("stale_dropped", len(stale))
             for seq in stale:
@@ -242,11 +255,12 @@ class JitterModel:
         else:
             self.bridge(first)
 
-    def age_us(self, frame: Frame) -> int:
-        return self.now_us - samples_to_us(frame.timestamp - self.held_samples) - self.delay.base_us
+    def slack_us(self, frame: Frame) -> int:
+        """How much later than the fastest packet a frame pulled now could have come."""
+        return self.now_us - samples_to_us(frame.timestamp) - self.delay.base_us
 
     def begin_spurt(self, first: Frame) -> None:
-        self.playing = self.age_us(first) >= self.delay.target_us
+        self.playing = self.slack_us(first) >= self.delay.target_us
         if not self.playing:
             self.wait()
         elif (first.seq, first.timestamp) == (self.next_seq, self.next_timestamp):
@@ -255,41 +269,61 @@ class JitterModel:
             self.play(first)
 
     def play_in_turn(self, first: Frame) -> None:
-        scale = self.wanted_scale(self.age_us(first), first.silent)
+        slack_us = self.slack_us(first)
+        scale = self.wanted_scale(slack_us, last=first.dtx)
         after = self.frames.get(first.seq + 1)
+        if after is not None and after.timestamp != first.timestamp + FRAME_SAMPLES:
+            after = None
         plain = not first.source_changed and not first.prime
-        if scale == "stretch" and first.silent:
+        if first.silent and scale in ("stretch", "fast_stretch"):
             self.count("stretched")
             self.scaled_us = self.now_us
             self.wait()
-            return
-        shorten = scale == "fast_accelerate" or (scale == "accelerate" and first.silent)
-        joined = after is not None and after.timestamp == first.timestamp + FRAME_SAMPLES
-        if after is not None and joined and plain and shorten:
+            self.due.scale = "stretch"
+        elif first.silent and plain and after is not None and scale in ("accelerate", "fast_accelerate"):
             self.forget(first.seq)
             self.count("accelerated")
             self.scaled_us = self.now_us
             self.play(after)
         else:
             self.play(first)
-            self.due.scale = scale
+            self.say_scale(scale, slack_us, joined=after is not None)
 
-    def wanted_scale(self, age_us: int, silent: bool) -> str:
-        high_us = self.delay.target_us + self.delay.spread_us + FRAME_US
+    def wanted_scale(self, slack_us: int, *, last: bool) -> str:
+        spare_us = slack_us - self.delay.target_us
+        if spare_us < FRAME_US:
+            self.tight_us = self.now_us
+        if spare_us >= 200_000:
+            return "fast_accelerate"
+        if not last and len(self.frames) == 1 and slack_us - FRAME_US >= self.delay.usual_us:
+            return "fast_stretch"  # the next frame is overdue: a hole may have begun
         if self.now_us - self.scaled_us < 60_000:
             return "none"
-        if age_us >= 4 * high_us:
-            return "fast_accelerate"
-        if age_us >= (self.delay.target_us + FRAME_US if silent else high_us):
+        settled = self.now_us - self.tight_us >= 2_000_000
+        if spare_us >= 2 * FRAME_US or (spare_us >= FRAME_US and settled):
             return "accelerate"
-        return "stretch" if age_us < self.delay.target_us else "none"
+        return "stretch" if spare_us < 0 else "none"
+
+    def say_scale(self, scale: str, slack_us: int, *, joined: bool) -> None:
+        spare_us = slack_us - self.delay.target_us
+        room = self.held_samples
+        if scale in ("stretch", "fast_stretch"):
+            room = FRAME_SAMPLES - room + 480  # a period may go beyond the frame that is wanted
+        elif scale == "none":
+            if spare_us < 0:
+                return
+            scale = "accelerate"  # what is held protects nothing
+        elif joined:
+            room += spare_us // FRAME_US * FRAME_SAMPLES
+        if room >= 120:
+            self.due.scale, self.due.room = scale, room
 
     def bridge(self, first: Frame) -> None:
         gap = first.seq - self.next_seq
         backlog_us = (max(self.frames) - first.seq + 1) * FRAME_US
         skip = min(self.unplaced, gap)
         if skip == gap:
-            if first.has_fec and self.age_us(first) < self.delay.target_us:
+            if first.has_fec and self.slack_us(first) < self.delay.target_us:
                 skip = gap - 1
         elif self.lost_run and backlog_us > self.delay.target_us + 50_000:
             skip = gap - 1 if first.has_fec else gap
@@ -319,11 +353,14 @@ class JitterModel:
         if not self.frames:
             self.playing = False
         self.after_gap = True
+        if not self.quiet and not self.playing:
+            self.starved += 1
         self.lost_run = self.unplaced = 0
         self.count("waits")
 
     def lose(self) -> None:
         self.due = Due("lost", self.next_seq & 0xFFFF, self.next_timestamp, self.level)
+        self.due.standing = self.unplaced > 0
         self.lost_run += 1
         self.count("lost")
 
@@ -336,6 +373,11 @@ class JitterModel:
 
     def play(self, frame: Frame) -> None:
         del self.frames[frame.seq]
+        if frame.timestamp - self.next_timestamp == (frame.seq - self.next_seq) * FRAME_SAMPLES:
+            self.count("interrupted", self.starved)
+            if self.starved or self.unplaced:
+                self.delay.broken_us = self.now_us
+        self.starved = 0
         self.due = Due(
             "frame",
             frame.seq & 0xFFFF,
@@ -353,10 +395,12 @@ class JitterModel:
         self.next_timestamp = frame.timestamp + FRAME_SAMPLES
         self.lost_run = self.unplaced = 0
         self.playing = not frame.dtx
-        self.after_gap = frame.dtx
+        self.after_gap = self.quiet = frame.dtx
         self.count("frames")
 
     def note_scaled(self, samples: int) -> None:
-        if self.started:
-            self.held_samples = (self.held_samples + samples) % FRAME_SAMPLES
+        self.held_samples = (self.held_samples + samples) % FRAME_SAMPLES
         self.scaled_us = self.now_us
+
+    def note_emptied(self) -> None:
+        self.held_samples = 0

@@ -108,12 +108,16 @@ def run(
         due = model.pull(now_us)
         assert as_due(pulled) == due
         assert len(buffer) == len(model.frames)
-        assert buffer.stats.target_us == (model.delay.target_us if model.started else 40_000)
+        assert buffer.stats.target_us == (model.delay.target_us if model.started else 20_000)
         yield "PULL", pulled
         if pulled.scale and n % 7 == 0:  # a consumer that scales now and then
-            samples = 120 if pulled.scale.name == "STRETCH" else -200
+            samples = min(pulled.room_samples, 240)
+            samples = samples if "STRETCH" in pulled.scale.name else -samples
             buffer.note_scaled(samples)
             model.note_scaled(samples)
+        if n % 11 == 0:
+            buffer.note_emptied()
+            model.note_emptied()
         now_us += steps[n % len(steps)]
         n += 1
 
@@ -121,7 +125,7 @@ def run(
 def as_due(p: Pulled) -> Due:
     return Due(
         p.status.name.lower(), p.seq, p.timestamp, p.level, p.payload, p.prime, p.source_changed, p.dtx,
-        p.after_gap, p.scale.name.lower(),
+        p.after_gap, p.scale.name.lower(), p.room_samples, p.standing,
     )  # fmt: skip
 
 

@@ -1,10 +1,10 @@
 """The jitter buffer over seeded synthetic networks, in virtual time: concealment against delay.
 
 Delay is counted above the fastest packet, tick grid included. A trace is five minutes of a talker: spurts of
-1 to 4 s, pauses of 0.3 to 1.2 s sent as silence, announced by DTX, or not made at all. The bounds are the
-worst over three phases of the tick grid, rounded up. A model of NetEQ with time scaling reaches: Ethernet 0 %
-at 46 ms, Gaussian with drift 0.01 % at 91, exponential 0.05 % at 152, spikes 0.05 % at 204. This buffer
-scales by whole frames and in pauses only, and gives delay the preference over the last hundredths.
+1 to 4 s, pauses of 0.3 to 1.2 s sent as silence, announced by DTX, or not made at all. The consumer scales
+time as if all sound had a period of 5 ms. The bounds are the worst over three phases of the tick, rounded
+up. A model of NetEQ reaches: Ethernet 0 % at 46 ms, Gaussian with drift 0.01 % at 91, exponential 0.05 % at
+152, spikes 0.05 % at 204.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from spacecore._jitter import JitterBuffer, JitterStats, PullStatus
+from spacecore._jitter import JitterBuffer, JitterStats, Pulled, PullStatus
 
 FRAMES = 15_000
 FRAME_MS = 20
@@ -31,6 +31,7 @@ class Outcome:
     stats: JitterStats
     delays_ms: Array  # of each frame played, above the buffer's own base
     times_ms: Array
+    targets_ms: Array
     statuses: list[PullStatus]
 
     @property
@@ -77,6 +78,39 @@ def pauses(rng: np.random.Generator) -> npt.NDArray[np.bool_]:
     return silent
 
 
+class Scaler:
+    """A consumer that scales time: what it holds is decoded and not played."""
+
+    PERIOD_SAMPLES = 240
+
+    def __init__(self, buffer: JitterBuffer) -> None:
+        self.buffer = buffer
+        self.held = 0
+
+    def pull(self, now_us: int) -> Pulled | None:
+        """None where what is held is enough for a tick."""
+        if self.held >= 960:
+            self.held -= 960
+            return None
+        pulled = self.buffer.pull(now_us)
+        if pulled.status is PullStatus.WAIT or pulled.standing:
+            self.buffer.note_emptied()
+            self.held = 0
+        elif pulled.room_samples:
+            self._scale(pulled, now_us)
+        return pulled
+
+    def _scale(self, pulled: Pulled, now_us: int) -> None:
+        lag = min(pulled.room_samples, 960) // self.PERIOD_SAMPLES * self.PERIOD_SAMPLES
+        lag = lag if "STRETCH" in pulled.scale.name else -lag
+        if lag:
+            self.buffer.note_scaled(lag)
+            self.held += lag
+        if self.held < 0:  # two frames became one
+            assert self.buffer.pull(now_us).status is PullStatus.FRAME
+            self.held += 960
+
+
 def run(
     delays_ms: Array,
     *,
@@ -96,7 +130,8 @@ def run(
     lost = np.zeros(FRAMES, bool) if lost is None else lost
     arrivals = sorted((i * FRAME_MS + delays_ms[i], i) for i in np.flatnonzero(sent & ~lost))
     buffer = JitterBuffer()
-    delays, times, statuses = [], [], []
+    scaler = Scaler(buffer)
+    delays, times, targets, statuses = [], [], [], []
     at = 0
     for tick in range(FRAMES):
         now_ms = tick * FRAME_MS + phase_ms
@@ -109,14 +144,16 @@ def run(
                     level=127 if silent[i] else 25, has_fec=fec,
                 )  # fmt: skip
             at += 1
-        status = buffer.pull(int(now_ms * 1000)).status
-        statuses.append(status)
-        if status is PullStatus.FRAME:
+        pulled = scaler.pull(int(now_ms * 1000))
+        if pulled is None:
+            continue
+        statuses.append(pulled.status)
+        if pulled.status is PullStatus.FRAME:
             delays.append(buffer.delay_ms)
             times.append(now_ms)
+            targets.append(buffer.target_ms)
     stats = buffer.stats
-    assert stats.frames + stats.fec + stats.lost + stats.waits == FRAMES
-    return Outcome(stats, np.array(delays), np.array(times), statuses)
+    return Outcome(stats, np.array(delays), np.array(times), np.array(targets), statuses)
 
 
 @pytest.mark.parametrize("phase_ms", PHASES_MS)
@@ -133,7 +170,7 @@ def test_ethernet_conceals_nothing(pause: str, phase_ms: float) -> None:
         (gauss, 0, 0.01, 91),
         (gauss, 200, 0.01, 91),
         (gauss, -200, 0.01, 91),
-        (exponential, 0, 0.12, 123),
+        (exponential, 0, 0.12, 128),
         (spikes, 0, 0.24, 198),
     ],
     ids=["gauss", "gauss +200 ppm", "gauss -200 ppm", "exponential", "spikes"],
@@ -164,15 +201,21 @@ def test_drift_does_not_grow_the_delay(ppm: int) -> None:
     assert outcome.concealed_pct <= 0.01
 
 
-def test_drift_without_a_pause_is_bounded() -> None:
-    """Without time scaling endless speech is cut at four times the upper limit, or runs empty."""
-    slow_sender, fast_sender = (
-        run(ethernet(np.random.default_rng(SEED)) + drift(ppm) + 400, pause="none") for ppm in (1000, -1000)
+@pytest.mark.parametrize("pause", ["none", "dtx"])
+@pytest.mark.parametrize("ppm", [25_000, -25_000])
+def test_a_drift_of_2_5_percent_is_absorbed(ppm: int, pause: str) -> None:
+    """Nothing is concealed, and the delay stays within 40 ms of the target."""
+    outcome = run(drift(ppm) + 8_000, pause=pause)
+    stats = outcome.stats
+    assert (stats.lost, stats.stale_dropped, stats.restarts) == (0, 0, 0)
+    settled = outcome.times_ms > outcome.times_ms[0] + 2_000
+    off_ms = outcome.delays_ms[settled] - outcome.targets_ms[settled]
+    assert np.abs(off_ms).max() <= 40
+    scaled = (stats.stretched_samples + 960 * stats.stretched) - (
+        stats.accelerated_samples + 960 * stats.accelerated
     )
-    assert slow_sender.stats.lost <= 300 // 20 + 1  # 300 ms of drift
-    assert slow_sender.delays_ms.max() <= 60
-    assert fast_sender.stats.lost == 0
-    assert fast_sender.delays_ms.max() <= 4 * (20 + 14 + 20) + 20
+    if pause == "none":
+        assert scaled / (960 * FRAMES) == pytest.approx(ppm / 1e6, rel=0.1)
 
 
 def test_single_losses_are_recovered_by_fec() -> None:
@@ -183,8 +226,8 @@ def test_single_losses_are_recovered_by_fec() -> None:
     in_a_burst = int((lost & np.roll(lost, -1)).sum())
     outcome = run(ethernet(rng), pause="none", lost=lost, fec=True)
     assert outcome.stats.fec == single.sum()
-    assert outcome.stats.lost == in_a_burst
-    assert outcome.stats.target_us == 40_000
+    assert in_a_burst <= outcome.stats.lost <= in_a_burst + 1  # the first loss of all may teach the distance
+    assert 33_000 <= outcome.stats.target_us <= 40_000
 
 
 def test_losses_without_fec_are_concealed_once_each() -> None:
@@ -209,7 +252,7 @@ def test_freeze(freeze_ms: int, pause: str) -> None:
     before = (outcome.times_ms > start_ms - 20_000) & (outcome.times_ms < start_ms)
     after = outcome.times_ms >= start_ms + freeze_ms
     assert outcome.stats.lost == 5
-    assert outcome.times_ms[after][0] <= start_ms + freeze_ms + 20
+    assert outcome.times_ms[after][0] <= start_ms + freeze_ms + 40
     assert outcome.delays_ms[after].max() <= outcome.delays_ms[before].mean() + 20
     assert outcome.stats.restarts == 0
 
@@ -221,7 +264,6 @@ def test_wrap_with_drops() -> None:
     assert outcome.stats.restarts == 0
     assert outcome.stats.late == 0
     assert abs(outcome.stats.lost - int(lost.sum())) <= 2
-    assert outcome.stats.frames + outcome.stats.lost + outcome.stats.waits == FRAMES
 
 
 def test_duplicates_change_nothing() -> None:
@@ -239,4 +281,4 @@ def test_reordering_raises_the_delay_until_it_pays() -> None:
     outcome = run(delays_ms)
     late_part = outcome.statuses[1500:]
     assert late_part.count(PullStatus.LOST) / len(late_part) <= 0.002
-    assert outcome.stats.target_us == 60_000
+    assert 50_000 <= outcome.stats.target_us <= 70_000

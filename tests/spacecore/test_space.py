@@ -13,6 +13,7 @@ from tests.people import TICK_US, Ear, Room, Talker, for_seat
 from tests.signals import FRAME, correlation, frames, tone, voice
 
 SECOND = 50
+SETTLING = 2 * 48_000  # samples; after that a delay above the target is worked off, and shifts the sound
 
 
 def test_an_empty_room_costs_nothing() -> None:
@@ -69,9 +70,9 @@ def test_everyone_hears_the_others_and_nobody_themselves() -> None:
         assert heard_own < 0.1, f"seat {own} hears itself: correlation {heard_own:.2f}"
         for other, other_sound in sounds.items():
             if other != own:
-                assert correlation(room.ears[own].sound, other_sound) > 0.3
+                assert correlation(room.ears[own].sound[:SETTLING], other_sound) > 0.3
     for sound in sounds.values():
-        assert correlation(room.ears[None].sound, sound) > 0.3
+        assert correlation(room.ears[None].sound[:SETTLING], sound) > 0.3
 
 
 def test_a_lone_speaker_hears_a_pause_and_then_the_next_speaker() -> None:
@@ -448,4 +449,4 @@ def test_loss_on_the_way_up_is_concealed_and_nobody_else_suffers() -> None:
                 space.put(seat, datagram, i * TICK_US)
         ear.hear(for_seat(space.tick(i * TICK_US + 5000), None), i * TICK_US + 6000)
     assert ear.receiver.stats.concealed == 0
-    assert correlation(ear.sound, clean) > 0.5
+    assert correlation(ear.sound[:SETTLING], clean) > 0.5
