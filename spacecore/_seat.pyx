@@ -6,7 +6,7 @@ from libc.string cimport memcpy
 from spacecore._denoise cimport denoise_apply, denoise_close
 from spacecore._jitter cimport PULL_FEC, PULL_FRAME, PULL_HELD, PULL_LOST, PULL_WAIT, jitter_pulled_t
 from spacecore._mixer cimport gate_init, gate_update, level_dbov, limiter_init, ramp_apply, ramp_init
-from spacecore._opus cimport PASSABLE_BYTES, encoder_close, encoder_open, packet_passable
+from spacecore._opus cimport OPUS_LOOK_AHEAD, PASSABLE_BYTES, encoder_close, encoder_open, packet_passable
 from spacecore._packet cimport LEVEL_SILENCE
 from spacecore._receiver cimport (
     HEARD_CONCEALED, HEARD_FRAME, HEARD_RECOVERED, HEARD_SILENCE, receiver_close, receiver_decode, receiver_init, receiver_next,
@@ -123,7 +123,7 @@ cdef void seat_decode(seat_t* seat, OpusDecoder* shadow) noexcept nogil:
     seat.level = LEVEL_SILENCE
     seat.heard = HEARD_SILENCE
     if not seat.wanted:
-        line_break(&seat.line)
+        _break(seat, shadow)
         seat.ramp.gain = seat.ramp.target   # nobody hears it: a mute is whole at once, not from the next word on
         if seat.kind == SEAT_OPUS:
             receiver_skip(&seat.receiver)
@@ -177,7 +177,7 @@ cdef void seat_pass(seat_t* seat, bint tapped, OpusDecoder* shadow) noexcept nog
     if seat.held and due == PULL_FRAME:
         loudness_unmeasured(&seat.loudness, FRAME_SAMPLES)
         _aim(seat)
-    line_break(&seat.line)
+    _break(seat, shadow)
     receiver_skip(&seat.receiver)
     seat.receiver.gain.gain = seat.receiver.gain.target
     seat.ramp.gain = seat.ramp.target
@@ -185,6 +185,12 @@ cdef void seat_pass(seat_t* seat, bint tapped, OpusDecoder* shadow) noexcept nog
 
 cdef float seat_gain(const seat_t* seat) noexcept nogil:
     return seat.ramp.target * seat.receiver.gain.target
+
+
+cdef inline void _break(seat_t* seat, const OpusDecoder* shadow) noexcept nogil:
+    """It is not decoded in this tick; when it is again, it looks ahead again where it can."""
+    line_break(&seat.line)
+    seat.lead = OPUS_LOOK_AHEAD if shadow != NULL and seat.kind == SEAT_OPUS else 0
 
 
 cdef void _hear(seat_t* seat) noexcept nogil:
@@ -212,6 +218,9 @@ cdef void _voice(seat_t* seat, OpusDecoder* shadow) noexcept nogil:
     if seat.lead:
         if seat.heard != HEARD_SILENCE:
             line_look_ahead(&seat.line, &seat.receiver, shadow)
+        if seat.line.guessed:       # the next packet comes too late for that: a guess in every frame is worse than one jump
+            seat.line.guessed = False
+            seat.lead = 0
         memcpy(seat.voice, seat.line.pcm + LINE_NOW + seat.lead, FRAME_SAMPLES * sizeof(float))
     if seat.denoiser != NULL:
         denoise_apply(seat.denoiser, seat.voice, FRAME_SAMPLES)
