@@ -78,6 +78,7 @@ class Request(IntEnum):
     GET_PAYOUT_ACCOUNT = 132
     WAIT = 133
     STOP_WAITING = 134
+    LIST_TALKERS = 135
 
 
 class Reply(IntEnum):
@@ -112,6 +113,7 @@ class Reply(IntEnum):
     PAYOUTS = 90
     PAYOUT = 91
     PAYOUT_ACCOUNT = 92
+    TALKERS = 93
     ERROR = 127
 
 
@@ -139,6 +141,7 @@ class Event(IntEnum):
     NOTICE = 116
     SEAT_OFFERED = 117
     TICKET_CHANGED = 118
+    TALKING = 119
 
 
 class ErrorCode(IntEnum):

@@ -159,6 +159,10 @@ class Verbs:
         """The first page of what was done to keep order: entry, at_ms, actor, action, target, detail."""
         return list((await self.request(Request.LIST_AUDIT))[2])
 
+    async def talkers(self) -> list[Message]:
+        """Who was heard how long: rows of user, name, talk_ms, turns, talking."""
+        return list((await self.request(Request.LIST_TALKERS))[2])
+
     async def end(self) -> None:
         """End the Space for everybody."""
         await self.request(Request.END)

@@ -124,6 +124,9 @@ def test_the_foreign_client_hosts_and_ours_listens_and_speaks(tmp_path: Path) ->
             rows = [row for event in fran.events if event[0] == Event.STAGE for row in event[2]]
             assert [row[4] for row in rows if row[1] == otto.user][-1]
             assert [row[0] for row in await fran.people()] == sorted([fran_id(fran), otto.user])
+            talkers = {row[0]: row[2] for row in await fran.talkers()}
+            assert set(talkers) == {fran_id(fran), otto.user}
+            assert all(talk_ms > 500 for talk_ms in talkers.values())
             await fran.end()
             await until_over(space)
             await fran.until(lambda: fran.ended is not None, WAIT_S)

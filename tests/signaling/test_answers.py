@@ -31,7 +31,7 @@ def test_no_request_is_for_two_and_those_for_people_plans_and_tickets_are_for_on
         discovery = {kind for kind in wire.REQUEST_TYPES if kind.__module__.endswith(".discovery")}
         tickets = {kind for kind in wire.REQUEST_TYPES if kind.__module__.endswith(".tickets")}
         to_the_space = {wire.Resume, wire.Oversee}
-        also_when_it_is_over = {wire.ListAudit}
+        also_when_it_is_over = {wire.ListAudit, wire.ListTalkers}
         for_one = (account | discovery | tickets | also_when_it_is_over) - BESIDE - to_the_space
         assert for_one == set(claimed)
         await world.end()

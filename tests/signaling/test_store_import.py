@@ -240,7 +240,7 @@ def test_nothing_is_loaded_while_a_server_has_the_store(tmp_path: Path) -> None:
     held.release()
     assert (status, out) == (1, "")
     assert "in use by the server with process id" in err
-    assert "import the graph while no server runs [store_locked]" in err
+    assert "Import the graph while no server runs [store_locked]" in err
     assert command(tmp_path, file)[0] == 0
 
 

@@ -39,7 +39,7 @@ def drive(int ticks):
     if space == NULL or out == NULL:
         raise MemoryError
     try:
-        status = space_init(space, &config, 250)
+        status = space_init(space, &config, 250, True)
         if status != OPUS_OK:
             raise opus_error(status)
         command.kind = COMMAND_ADD
