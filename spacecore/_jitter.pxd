@@ -46,6 +46,7 @@ cdef struct jitter_packet_t:        # one frame, as jitter_put takes it; the byt
     bint source_changed
     bint redundant                  # a second copy of a frame sent before
     bint has_fec                    # carries in-band FEC of the frame before it
+    int n_behind                    # frames of its datagram that it waited for at the sender
     const uint8_t* data
     int n_bytes                     # ≤ 2: DTX, "I go silent now"
     int n_prime
@@ -108,6 +109,7 @@ cdef struct jitter_t:
     bint source_changed                 # a frame that said so was skipped
     bint fec_seen                       # its packets carry FEC: the sender knows of loss
     bint quiet                          # the source said that it goes silent, or never spoke yet
+    bint longer                         # a datagram came that held its first frame back for longer than the target
     int starved                         # waits since the sound broke off without such a word
     uint8_t level
     int lost_run                        # frames concealed in a row
@@ -138,7 +140,7 @@ cdef inline int64_t samples_to_us(int64_t samples) noexcept nogil:
     return samples * 125 // 6
 
 
-cdef void jitter_init(jitter_t* j) noexcept nogil
+cdef void jitter_init(jitter_t* j, int64_t least_target_us) noexcept nogil
 cdef int jitter_put(jitter_t* j, const jitter_packet_t* packet, int64_t now_us) noexcept nogil
 cdef void jitter_pull(jitter_t* j, int64_t now_us, jitter_pulled_t* out) noexcept nogil
 cdef bint jitter_pull_joined(jitter_t* j, int64_t now_us, jitter_pulled_t* out) noexcept nogil

@@ -107,10 +107,11 @@ class JitterBuffer:
 
     `put` every frame as it arrives and `pull` once every 20 ms, with the time of one monotonic clock. It
     holds at most 61 frames that wait and the three pulled last; what does not fit drops the oldest. Nothing
-    that a network can send makes it raise. One thread at a time.
+    that a network can send makes it raise. One thread at a time. The delay aimed at is at least
+    `least_target_us`.
     """
 
-    def __init__(self) -> None: ...
+    def __init__(self, *, least_target_us: int = 5000) -> None: ...
     def __len__(self) -> int: ...
     def put(
         self,
@@ -123,13 +124,15 @@ class JitterBuffer:
         source_changed: bool = False,
         redundant: bool = False,
         has_fec: bool = False,
+        n_behind: int = 0,
         prime: Sequence[Buffer] = (),
     ) -> PutResult:
         """Take one frame; the bytes are copied.
 
         `timestamp` counts samples at 48 kHz; `level` is RFC 6464's byte; `redundant` marks a second copy of a
-        frame sent before, `has_fec` in-band FEC of the frame before; `prime` is at most 2 frames to decode
-        and discard first. Raises ValueError for a number that its field cannot hold.
+        frame sent before, `has_fec` in-band FEC of the frame before; `n_behind` frames follow in the same
+        datagram, which it waited for; `prime` is at most 2 frames to decode and discard first.
+        Raises ValueError for a number that its field cannot hold.
         """
 
     def pull(self, now_us: int) -> Pulled:

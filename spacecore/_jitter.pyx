@@ -11,7 +11,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 
-from spacecore.delay cimport delay_base_us, delay_in_order, delay_reorder_add
+from spacecore.delay cimport DELAY_LEAST_TARGET_US, DELAY_MAX_TARGET_US, delay_base_us, delay_in_order, delay_reorder_add
 from spacecore.jitter_playout cimport SCALE_APART_US, clear, play, show, slack_of, take_due
 from spacecore.jitter_stream cimport (
     FRAME_SAMPLES, FRAME_US, drop_before, fits, is_new_stream, store, stream_start, waiting,
@@ -25,7 +25,8 @@ __all__ = ["JitterBuffer", "JitterStats", "PullStatus", "Pulled", "PutResult", "
 NOW_LIMIT_US = 1 << 60
 
 
-cdef void jitter_init(jitter_t* j) noexcept nogil:
+cdef void jitter_init(jitter_t* j, int64_t least_target_us) noexcept nogil:
+    """Empty. The delay aimed at is never below `least_target_us`."""
     cdef int i
     memset(&j.counters, 0, sizeof(jitter_stats_t))
     for i in range(JITTER_CAPACITY):
@@ -39,7 +40,8 @@ cdef void jitter_init(jitter_t* j) noexcept nogil:
     j.pulled_us = 0
     j.scaled_us = -SCALE_APART_US
     j.held_samples = 0
-    stream_start(j, 0, 0, 0)
+    j.delay.least_target_us = least_target_us
+    stream_start(j, 0, 0, 0, 0)
     j.started = False
 
 
@@ -104,7 +106,7 @@ cdef int put_first(jitter_t* j, const jitter_packet_t* p, int64_t now_us, int st
         j.counters.restarts += 1
         j.counters.restart_dropped += j.n_waiting
         drop_before(j, j.highest_seq + 1)
-    stream_start(j, p.seq, p.timestamp, now_us)
+    stream_start(j, p.seq, p.timestamp, p.n_behind * FRAME_US, now_us)
     store(j, p, p.seq, p.timestamp)
     return status
 
@@ -146,7 +148,9 @@ cdef void measure(jitter_t* j, const jitter_packet_t* p, int64_t seq, int64_t ti
             and j.seen[(seq - 1) & (JITTER_SEEN - 1)] != seq - 1)
     j.newest_seq = seq
     j.newest_timestamp = timestamp
-    delay_in_order(&j.delay, timestamp, transit_us, now_us)
+    # Sound that breaks off before it breaks off for want of such a datagram, once, and not on the network.
+    j.longer = j.longer or p.n_behind * FRAME_US >= j.delay.target_us
+    delay_in_order(&j.delay, timestamp, transit_us, p.n_behind * FRAME_US, now_us)
     if p.has_fec and not j.fec_seen:
         # Who sends FEC has heard of loss: its distance belongs into the target before the first one.
         j.fec_seen = True

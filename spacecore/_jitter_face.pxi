@@ -97,19 +97,19 @@ cdef class JitterBuffer:
 
     `put` every frame as it arrives and `pull` once every 20 ms, with the time of one monotonic clock. It holds
     at most 61 frames that wait and the three pulled last; what does not fit drops the oldest. Nothing that a
-    network can send makes it raise. One thread at a time.
+    network can send makes it raise. One thread at a time. The delay aimed at is at least `least_target_us`.
     """
 
     cdef jitter_t state
 
-    def __cinit__(self):
-        jitter_init(&self.state)
+    def __cinit__(self, *, least_target_us=DELAY_LEAST_TARGET_US):
+        jitter_init(&self.state, checked(least_target_us, "least_target_us", DELAY_MAX_TARGET_US + 1))
 
     def __len__(self):
         return self.state.n_waiting
 
     def put(self, seq, timestamp, payload, now_us, *, level=0, source_changed=False, redundant=False,
-            has_fec=False, prime=()):
+            has_fec=False, n_behind=0, prime=()):
         """Take one frame; the bytes are copied. Raises ValueError for a number that its field cannot hold."""
         cdef jitter_packet_t packet
         cdef int64_t now = checked(now_us, "now_us", NOW_LIMIT_US)
@@ -121,6 +121,7 @@ cdef class JitterBuffer:
         packet.source_changed = source_changed
         packet.redundant = redundant
         packet.has_fec = has_fec
+        packet.n_behind = <int>checked(n_behind, "n_behind", JITTER_WINDOW)
         packet.n_prime = 0
         if len(prime) > 2:
             raise ValueError(f"{len(prime)} prime-only frames; a packet carries at most 2")

@@ -82,7 +82,7 @@ cdef inline int64_t checked_clock(int64_t now_us) except? -1:
     return now_us
 
 
-cdef int receiver_init(receiver_t* receiver, int channels) noexcept nogil      # OPUS_OK or status
+cdef int receiver_init(receiver_t* receiver, int channels, int64_t least_target_us) noexcept nogil      # OPUS_OK or status
 cdef void receiver_close(receiver_t* receiver) noexcept nogil
 cdef int receiver_put(receiver_t* receiver, const uint8_t* data, int n_bytes, bint down, int64_t now_us) noexcept nogil
 cdef int receiver_put_audio(receiver_t* receiver, const audio_t* audio, int64_t now_us) noexcept nogil

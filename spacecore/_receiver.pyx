@@ -29,6 +29,7 @@ from spacecore._packet cimport (
 from spacecore._stretch cimport (
     STRETCH_LEAST, STRETCH_MOST, STRETCH_WINDOW, splice_t, stretch_find, stretch_lengthen, stretch_shorten,
 )
+from spacecore.delay cimport DELAY_LEAST_TARGET_US
 from spacecore.libopus cimport OPUS_OK
 
 __all__ = ["Heard", "Receiver", "ReceiverStats"]
@@ -44,9 +45,9 @@ cdef float ALIKE = 0.9
 cdef float FAST_ALIKE = 0.5
 
 
-cdef int receiver_init(receiver_t* receiver, int channels) noexcept nogil:
+cdef int receiver_init(receiver_t* receiver, int channels, int64_t least_target_us) noexcept nogil:
     memset(receiver, 0, sizeof(receiver_t))
-    jitter_init(&receiver.jitter)
+    jitter_init(&receiver.jitter, least_target_us)
     ramp_init(&receiver.gain, 1.0)
     receiver.level = LEVEL_SILENCE
     receiver.floor_level = FLOOR_LEVEL
@@ -94,6 +95,7 @@ cdef int receiver_put_audio(receiver_t* receiver, const audio_t* audio, int64_t 
         packet.n_bytes = audio.frame_bytes[first_new + i]
         packet.has_fec = packet_has_fec(packet.data, packet.n_bytes)
         packet.source_changed = audio.source_changed and i == 0
+        packet.n_behind = audio.n_new - 1 - i
         packet.n_prime = audio.n_prime if i == 0 else 0
         for k in range(packet.n_prime):
             packet.prime[k] = audio.frame[audio.n_redundant + k]
@@ -104,6 +106,7 @@ cdef int receiver_put_audio(receiver_t* receiver, const audio_t* audio, int64_t 
         _remark(receiver, audio, packet.seq)
     # Copies go in last: where the stream starts anew, the new frames have to say where.
     packet.redundant = True
+    packet.n_behind = 0
     packet.source_changed = False
     packet.n_prime = 0
     for i in range(audio.n_redundant):
@@ -239,7 +242,7 @@ cdef class Receiver:
         self._receiver = <receiver_t*>calloc(1, sizeof(receiver_t))
         if self._receiver == NULL:
             raise MemoryError
-        cdef int status = receiver_init(self._receiver, channels)
+        cdef int status = receiver_init(self._receiver, channels, DELAY_LEAST_TARGET_US)
         if status != OPUS_OK:
             raise opus_error(status)
 

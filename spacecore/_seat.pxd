@@ -15,6 +15,7 @@ from spacecore.seat_line cimport line_t
 cdef enum:
     PCM_QUEUE = 32              # frames of a seat that is fed PCM; a power of two
     PCM_BOUND = 25              # of these, how many may wait: 500 ms; then the oldest go
+    SEAT_LEAST_TARGET_US = 20000    # a frame: its next packet is mostly there at the tick, for a mix to look ahead into
     MISMATCH_DB = 12            # a claimed level this far from the measured one …
     MISMATCH_FRAMES = 50        # … for one second is no longer believed
 

@@ -38,7 +38,7 @@ cdef seat_t* seat_open(int number, seat_kind_t kind, float gain, const encoder_c
     ramp_init(&seat.ramp, gain)
     limiter_init(&seat.limiter)
     passable_init(&seat.passable)
-    status[0] = receiver_init(&seat.receiver, 1) if kind == SEAT_OPUS else OPUS_OK
+    status[0] = receiver_init(&seat.receiver, 1, SEAT_LEAST_TARGET_US) if kind == SEAT_OPUS else OPUS_OK
     if status[0] == OPUS_OK:
         status[0] = encoder_open(&seat.encoder, config)
     if status[0] != OPUS_OK:

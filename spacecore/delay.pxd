@@ -17,7 +17,7 @@ cdef enum:
     DELAY_INTERVAL_US = 500000      # the largest delay of each interval enters the underrun histogram …
     DELAY_YOUNG_INTERVAL_US = 100000    # … and of shorter ones …
     DELAY_YOUNG = 5                 # … while it has seen fewer than this
-    DELAY_LEAST_TARGET_US = 5000
+    DELAY_LEAST_TARGET_US = 5000    # and so much above what frames wait for the last of their datagram
     DELAY_START_TARGET_US = 20000
     DELAY_MAX_TARGET_US = 1000000   # what a buffer of 62 frames can hold with room for a burst
     DELAY_ONE = 1 << 30             # a share of 1
@@ -49,7 +49,10 @@ cdef struct delay_t:
     delay_window_t slowest          # of minus the transit
     delay_histogram_t underrun, reorder
     int recent[DELAY_RECENT]        # buckets of the last intervals, in a ring
+    int64_t least_target_us
     int64_t interval_start_us, interval_max_us, underrun_target_us, target_us
+    int64_t held_back_us            # the longest that a frame of this interval waited for the last of its datagram …
+    int64_t held_back_before_us     # … and one of the interval before
     int64_t usual_us                # later than this, a packet is later than in most intervals
     int64_t broken_us               # when running sound last broke off
 
@@ -165,9 +168,17 @@ cdef inline void delay_forget_burst(delay_t* d, int bucket) noexcept nogil:
         h.share[highest] += above
 
 
+cdef inline void delay_hold_back(delay_t* d, int64_t held_back_us) noexcept nogil:
+    # What a sender held back so long is late by that at every time: no doubt, no weighing, and no sign of a hole.
+    if held_back_us > 0:
+        d.usual_us = max(d.usual_us, held_back_us + DELAY_BUCKET_US)
+        d.underrun_target_us = max(d.underrun_target_us, held_back_us + DELAY_LEAST_TARGET_US)
+
+
 @cython.cdivision(True)
 cdef inline void delay_interval_end(delay_t* d, int64_t now_us) noexcept nogil:
     cdef int bucket = delay_bucket(d.interval_max_us)
+    cdef int64_t held_back_us = max(d.held_back_us, d.held_back_before_us)
     cdef int64_t target_us
     delay_histogram_add(&d.underrun, bucket)
     delay_forget_burst(d, bucket)
@@ -178,14 +189,18 @@ cdef inline void delay_interval_end(delay_t* d, int64_t now_us) noexcept nogil:
         # Where packets keep their order, one that is later than usual shows a frame before its turn, and the frame
         # due is made longer (`is_overdue`): that stands for a frame's delay.
         target_us -= min(DELAY_FRAME_US, max(0, target_us - d.usual_us))
-    target_us += target_us * DELAY_DOUBT // (d.underrun.n_added + 1)
+    target_us += max(0, target_us - held_back_us) * DELAY_DOUBT // (d.underrun.n_added + 1)  # the sender's doing is sure
     if now_us - d.broken_us < DELAY_BROKEN_FOR_US:
         target_us = max(target_us, d.usual_us + DELAY_WARNING_US)
-    d.underrun_target_us = max(target_us, DELAY_LEAST_TARGET_US)
+    d.underrun_target_us = max(target_us, d.least_target_us)
+    delay_hold_back(d, held_back_us)
+    d.held_back_before_us = d.held_back_us
+    d.held_back_us = 0
 
 
-cdef inline void delay_in_order(delay_t* d, int64_t timestamp, int64_t transit_us, int64_t now_us) noexcept nogil:
-    # A packet newer than all before it.
+cdef inline void delay_in_order(
+        delay_t* d, int64_t timestamp, int64_t transit_us, int64_t held_back_us, int64_t now_us) noexcept nogil:
+    # A packet newer than all before it, that waited `held_back_us` for the last frame of its datagram.
     cdef int64_t interval_us = DELAY_YOUNG_INTERVAL_US if d.underrun.n_added < DELAY_YOUNG else DELAY_INTERVAL_US
     delay_window_push(&d.fastest, timestamp, transit_us)
     delay_window_push(&d.slowest, timestamp, -transit_us)
@@ -193,11 +208,15 @@ cdef inline void delay_in_order(delay_t* d, int64_t timestamp, int64_t transit_u
         delay_interval_end(d, now_us)
         d.interval_max_us = 0
         d.interval_start_us = now_us
-    d.interval_max_us = max(d.interval_max_us, transit_us - delay_base_us(d))
+    # The last of the first datagram is not in the base yet.
+    d.interval_max_us = max(d.interval_max_us, max(transit_us - delay_base_us(d), held_back_us))
+    d.held_back_us = max(d.held_back_us, held_back_us)
+    delay_hold_back(d, held_back_us)
     delay_reorder_add(d, 0)
 
 
-cdef inline void delay_start(delay_t* d, int64_t timestamp, int64_t transit_us, int64_t now_us) noexcept nogil:
+cdef inline void delay_start(
+        delay_t* d, int64_t timestamp, int64_t transit_us, int64_t held_back_us, int64_t now_us) noexcept nogil:
     # The first packet of a stream.
     d.fastest.first = d.fastest.end = 0
     d.slowest.first = d.slowest.end = 0
@@ -205,8 +224,8 @@ cdef inline void delay_start(delay_t* d, int64_t timestamp, int64_t transit_us, 
     delay_histogram_init(&d.reorder, DELAY_FORGET_REORDER)
     d.interval_start_us = now_us
     d.interval_max_us = 0
-    d.underrun_target_us = DELAY_START_TARGET_US
-    d.target_us = DELAY_START_TARGET_US
+    d.held_back_us = d.held_back_before_us = 0
+    d.underrun_target_us = d.target_us = max(DELAY_START_TARGET_US, d.least_target_us)
     d.broken_us = now_us - DELAY_BROKEN_FOR_US
     d.usual_us = DELAY_START_TARGET_US
-    delay_in_order(d, timestamp, transit_us, now_us)
+    delay_in_order(d, timestamp, transit_us, held_back_us, now_us)

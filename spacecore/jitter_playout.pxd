@@ -108,9 +108,10 @@ cdef inline void play(jitter_t* j, int64_t first, int64_t now_us, jitter_pulled_
     if s.timestamp - j.next_timestamp == (first - j.next_seq) * FRAME_SAMPLES:
         # The numbers say that there was sound all the time.
         j.counters.interrupted += j.starved
-        if j.starved > 0 or j.unplaced > 0:
+        if (j.starved > 0 or j.unplaced > 0) and not j.longer:
             j.delay.broken_us = now_us
     j.starved = 0
+    j.longer = False
     if j.history[JITTER_HISTORY - 1] >= 0:
         slot_free(j, j.history[JITTER_HISTORY - 1])
     for i in range(JITTER_HISTORY - 1, 0, -1):

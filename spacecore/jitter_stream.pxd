@@ -90,7 +90,8 @@ cdef inline void store(jitter_t* j, const jitter_packet_t* p, int64_t seq, int64
     j.n_waiting += 1
 
 
-cdef inline void stream_start(jitter_t* j, int64_t seq, int64_t timestamp, int64_t now_us) noexcept nogil:
+cdef inline void stream_start(
+        jitter_t* j, int64_t seq, int64_t timestamp, int64_t held_back_us, int64_t now_us) noexcept nogil:
     # Forgets all but the counters. Nothing may be waiting.
     cdef int i
     for i in range(JITTER_HISTORY):
@@ -103,7 +104,7 @@ cdef inline void stream_start(jitter_t* j, int64_t seq, int64_t timestamp, int64
     j.playing = False
     j.after_gap = True
     j.source_changed = False
-    j.fec_seen = False
+    j.fec_seen = j.longer = False
     j.quiet = True
     j.level = 127
     j.lost_run = j.unplaced = j.starved = 0
@@ -111,7 +112,7 @@ cdef inline void stream_start(jitter_t* j, int64_t seq, int64_t timestamp, int64
     j.next_timestamp = timestamp - HORIZON_SAMPLES
     j.newest_seq = j.highest_seq = seq
     j.newest_timestamp = timestamp
-    delay_start(&j.delay, timestamp, now_us - samples_to_us(timestamp), now_us)
+    delay_start(&j.delay, timestamp, now_us - samples_to_us(timestamp), held_back_us, now_us)
 
 
 cdef inline bint is_new_stream(const jitter_t* j, int64_t seq, int64_t timestamp, int64_t now_us) noexcept nogil:

@@ -59,24 +59,28 @@ def bucket_of(late_us: int) -> int:
 class Delay:
     """Relative delay against the fastest packet of 2000 ms, and the target that follows from it."""
 
-    def __init__(self, timestamp: int, transit_us: int, now_us: int) -> None:
+    def __init__(
+        self, timestamp: int, transit_us: int, now_us: int, *, waited_us: int = 0, least_us: int = 5_000
+    ) -> None:
+        self.least_us = least_us
+        self.waited_us = [0, 0]  # at most, for the last of a datagram: in the interval before, and in this
         self.arrivals: list[tuple[int, int]] = []
         self.underrun = Histogram(65_208)
         self.reorder = Histogram(65_405)
         self.recent: list[int] = []
         self.interval_start_us = now_us
         self.interval_max_us = 0
-        self.underrun_target_us = 20_000
-        self.target_us = 20_000
+        self.underrun_target_us = max(20_000, least_us)
+        self.target_us = self.underrun_target_us
         self.usual_us = 20_000
         self.broken_us: int | None = None
-        self.on_time(timestamp, transit_us, now_us)
+        self.on_time(timestamp, transit_us, now_us, waited_us)
 
     @property
     def base_us(self) -> int:
         return min(transit for _, transit in self.arrivals)
 
-    def on_time(self, timestamp: int, transit_us: int, now_us: int) -> None:
+    def on_time(self, timestamp: int, transit_us: int, now_us: int, waited_us: int = 0) -> None:
         self.arrivals.append((timestamp, transit_us))
         self.arrivals = [a for a in self.arrivals if a[0] >= timestamp - 96_000]
         interval_us = 500_000 if self.underrun.n >= 5 else 100_000
@@ -84,7 +88,9 @@ class Delay:
             self.end_interval(now_us)
             self.interval_max_us = 0
             self.interval_start_us = now_us
-        self.interval_max_us = max(self.interval_max_us, transit_us - self.base_us)
+        self.interval_max_us = max(self.interval_max_us, transit_us - self.base_us, waited_us)
+        self.waited_us[1] = max(self.waited_us[1], waited_us)
+        self.wait_for_the_last(waited_us)
         self.came_late(0)
 
     def end_interval(self, now_us: int) -> None:
@@ -97,10 +103,19 @@ class Delay:
         target_us = 1000 * (1 + self.underrun.cheapest(0, 3_800_000))
         if self.reorder.shares[0] > WHOLE - WHOLE // 100:  # a late packet shows a frame before its turn
             target_us -= min(FRAME_US, max(0, target_us - self.usual_us))
-        target_us += 4 * target_us // (self.underrun.n + 1)
+        waited_us = max(self.waited_us)
+        target_us += 4 * max(0, target_us - waited_us) // (self.underrun.n + 1)
         if self.broken_us is not None and now_us - self.broken_us < 180_000_000:
             target_us = max(target_us, self.usual_us + 22_000)
-        self.underrun_target_us = max(target_us, 5_000)
+        self.underrun_target_us = max(target_us, self.least_us)
+        self.wait_for_the_last(waited_us)
+        self.waited_us = [self.waited_us[1], 0]
+
+    def wait_for_the_last(self, waited_us: int) -> None:
+        """What waited for the last frame of its datagram is late by that, for certain."""
+        if waited_us:
+            self.usual_us = max(self.usual_us, waited_us + 1_000)
+            self.underrun_target_us = max(self.underrun_target_us, waited_us + 5_000)
 
     def forget_burst(self, highest: int) -> None:
         """What twenty intervals have not seen is over if it was a fifth of all before."""

@@ -31,6 +31,7 @@ class Frame:
     source_changed: bool = False
     redundant: bool = False
     has_fec: bool = False
+    n_behind: int = 0
     prime: tuple[bytes, ...] = ()
 
     @property
@@ -64,6 +65,7 @@ class Due:
 class JitterModel:
     """The jitter buffer itself: `put` and `pull` as the native unit's."""
 
+    least_target_us: int = 5_000
     frames: dict[int, Frame] = field(default_factory=dict)
     delay: Delay = field(init=False)
     started: bool = False
@@ -135,14 +137,18 @@ class JitterModel:
         self.after_gap = True
         self.flag_source = False
         self.level = 127
-        self.fec_seen = False
+        self.fec_seen = self.longer = False
         self.quiet = True
         self.lost_run = self.unplaced = self.starved = 0
         self.next_seq = frame.seq - 8
         self.next_timestamp = frame.timestamp - HORIZON_SAMPLES
         self.newest_seq = frame.seq
         self.newest_timestamp = frame.timestamp
-        self.delay = Delay(frame.timestamp, now_us - samples_to_us(frame.timestamp), now_us)
+        transit_us = now_us - samples_to_us(frame.timestamp)
+        waited_us = frame.n_behind * FRAME_US
+        self.delay = Delay(
+            frame.timestamp, transit_us, now_us, waited_us=waited_us, least_us=self.least_target_us
+        )
         return status
 
     def is_alien(self, frame: Frame, late_us: int) -> bool:
@@ -193,7 +199,8 @@ class JitterModel:
         lost = numbers > 1 and samples == numbers * FRAME_SAMPLES and not frame.source_changed
         self.newest_seq = frame.seq
         self.newest_timestamp = frame.timestamp
-        self.delay.on_time(frame.timestamp, transit_us, now_us)
+        self.longer |= frame.n_behind * FRAME_US >= self.delay.target_us
+        self.delay.on_time(frame.timestamp, transit_us, now_us, frame.n_behind * FRAME_US)
         if frame.has_fec and not self.fec_seen:
             self.fec_seen = True
             self.delay.came_late(FRAME_US)
@@ -375,9 +382,10 @@ class JitterModel:
         del self.frames[frame.seq]
         if frame.timestamp - self.next_timestamp == (frame.seq - self.next_seq) * FRAME_SAMPLES:
             self.count("interrupted", self.starved)
-            if self.starved or self.unplaced:
+            if (self.starved or self.unplaced) and not self.longer:
                 self.delay.broken_us = self.now_us
         self.starved = 0
+        self.longer = False
         self.due = Due(
             "frame",
             frame.seq & 0xFFFF,

@@ -199,7 +199,10 @@ def bundles(sound: Samples, sizes: Iterable[int]) -> Iterator[tuple[int, bytes]]
 def test_bundles_play_without_a_hole_and_cost_their_own_spacing_only(
     sizes: list[int], least_target_ms: int, phase_us: int
 ) -> None:
-    """A network without jitter: the delay aimed at is what a bundle waits for its last, and a fifth."""
+    """A network without jitter: the delay aimed at is what a bundle waits for its last, and a fifth.
+
+    Where the first bundle is shorter than a later one nothing foretells it: one frame is concealed, once.
+    """
     sound = voice(5, 10.0)
     playout = Playout(phase_us)
     heard: list[Frame] = []
@@ -209,10 +212,11 @@ def test_bundles_play_without_a_hole_and_cost_their_own_spacing_only(
             heard += playout.take_due(playout.next_us)
         playout.put(datagram, now_us)
     first = next(n for n, frame in enumerate(heard) if frame.status == "frame")
-    assert {frame.status for frame in heard[first:]} == {"frame"}
+    grows = sizes[0] < max(sizes)
+    assert {frame.status for frame in heard[first + 5 * grows :]} == {"frame"}
     assert len(heard) > 490
     stats = playout.stats
-    assert (stats.concealed, stats.recovered, stats.late) == (0, 0, 0)
+    assert (stats.concealed, stats.recovered, stats.late) == (grows, 0, 0)
     assert least_target_ms <= stats.target_ms <= 1.2 * least_target_ms
     pcm = np.concatenate([np.asarray(frame.pcm) for frame in heard[first:]])
     assert correlation(pcm[:96_000], sound[:96_000]) > 0.6  # until a delay above the target is worked off
@@ -229,7 +233,7 @@ def test_a_pause_at_the_end_of_a_bundle_is_silence_and_no_loss() -> None:
         (5, [SOUND] * 3),
         (7, [SOUND, b"\x78"]),
         (40, [b"\x78"]),
-        (63, [SOUND] * 3),
+        (63, [SOUND, SOUND, b"\x78"]),  # who breaks off without a word is concealed
     ):
         while playout.next_us <= last * FRAME_US:
             heard += playout.take_due(playout.next_us)

@@ -275,3 +275,22 @@ def test_reading_statistics_changes_nothing() -> None:
     assert isinstance(first, JitterStats)
     assert first == link.buffer.stats
     assert first.waits + first.frames == 10
+
+
+@pytest.mark.parametrize(("least_ms", "in_bundles_ms"), [(5, 45), (20, 45), (60, 60)])
+def test_the_target_goes_no_lower_than_asked_nor_below_what_a_bundle_costs(
+    least_ms: int, in_bundles_ms: int
+) -> None:
+    buffer = JitterBuffer(least_target_us=1000 * least_ms)
+    for n in range(150):
+        buffer.put(n, 960 * n, b"frame", 20_000 * (n - n % 3 + 2), n_behind=2 - n % 3)
+        assert buffer.target_ms == in_bundles_ms
+        buffer.pull(20_000 * n + 59_000)
+    other = JitterBuffer(least_target_us=1000 * least_ms)
+    for n in range(400):
+        other.put(n, 960 * n, b"frame", 20_000 * n)
+    assert other.target_ms == least_ms
+    with pytest.raises(ValueError, match="least_target_us"):
+        JitterBuffer(least_target_us=-1)
+    with pytest.raises(ValueError, match="n_behind"):
+        buffer.put(400, 0, b"frame", 0, n_behind=-1)

@@ -27,6 +27,7 @@ def sent_stream(draw: st.DrawFn, n: int) -> Iterator[tuple[int, Frame]]:
     timestamp = draw(st.integers(0, 0xFFFFFFFF))
     at_us = draw(st.integers(0, 10**7))
     fec = draw(st.booleans())
+    bundled = draw(st.booleans())
     level = 20
     for i in range(n):
         payload = i.to_bytes(4, "big")
@@ -35,7 +36,9 @@ def sent_stream(draw: st.DrawFn, n: int) -> Iterator[tuple[int, Frame]]:
             level = (20, 127, 61, 45)[what]
         if what == 4:
             payload = bytes(draw(st.integers(0, 2)))
-        yield at_us, Frame(seq, timestamp, payload, level, what == 5, has_fec=fec and what != 6)
+        behind = 2 - i % 3 if bundled else 0
+        has_fec = fec and what != 6
+        yield at_us, Frame(seq, timestamp, payload, level, what == 5, has_fec=has_fec, n_behind=behind)
         step = 1
         if what in (4, 7):  # a pause, announced or not; 8: numbers skipped with the time
             step = draw(st.integers(1, 400))
@@ -99,7 +102,7 @@ def run(
             f = arrival.frame
             result = buffer.put(
                 f.seq, f.timestamp, f.payload, arrival.at_us, level=f.level, source_changed=f.source_changed,
-                redundant=f.redundant, has_fec=f.has_fec, prime=f.prime,
+                redundant=f.redundant, has_fec=f.has_fec, n_behind=f.n_behind, prime=f.prime,
             )  # fmt: skip
             assert result.name.lower() == model.put(f, arrival.at_us)
             assert len(buffer) == len(model.frames) <= CAPACITY
@@ -108,7 +111,9 @@ def run(
         due = model.pull(now_us)
         assert as_due(pulled) == due
         assert len(buffer) == len(model.frames)
-        assert buffer.stats.target_us == (model.delay.target_us if model.started else 20_000)
+        assert buffer.stats.target_us == (
+            model.delay.target_us if model.started else max(20_000, model.least_target_us)
+        )
         yield "PULL", pulled
         if pulled.scale and n % 7 == 0:  # a consumer that scales now and then
             samples = min(pulled.room_samples, 240)
@@ -130,10 +135,12 @@ def as_due(p: Pulled) -> Due:
 
 
 @settings(max_examples=150, deadline=None)
-@given(traces(), tick_steps())
-def test_agrees_with_the_model_and_keeps_its_promises(arrivals: list[Arrival], steps: list[int]) -> None:
-    buffer = JitterBuffer()
-    model = JitterModel()
+@given(traces(), tick_steps(), st.sampled_from([5_000, 20_000, 60_000]))
+def test_agrees_with_the_model_and_keeps_its_promises(
+    arrivals: list[Arrival], steps: list[int], least_target_us: int
+) -> None:
+    buffer = JitterBuffer(least_target_us=least_target_us)
+    model = JitterModel(least_target_us)
     last_timestamp: int | None = None
     pulls = 0
     played: list[tuple[int, int]] = []

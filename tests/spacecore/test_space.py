@@ -118,7 +118,9 @@ def test_sequence_numbers_and_timestamps_of_the_mix_are_continuous() -> None:
 
 
 def test_when_the_talk_ends_the_pause_is_said_twice_and_then_nothing() -> None:
-    room = Room(Space(keep_alive_ms=0), {1: voice(51, 1.0)})
+    # Who breaks off without a word, or a second of silence, is lost and concealed.
+    speech = np.concatenate([voice(51, 1.0), np.zeros(48000, np.float32)])
+    room = Room(Space(keep_alive_ms=0), {1: speech})
     room.run(4 * SECOND)
     last_encode = max(
         i
