@@ -12,7 +12,7 @@ cdef enum:
     DOMINANT_TICKS = 15             # between two decisions
     SPEECH_FRAMES = 50              # are looked at: 1 s …
     SPEECH_SHORT = 5                # … in stretches of 100 ms
-    SPEECH_STRETCHES = SPEECH_FRAMES // SPEECH_SHORT
+    SPEECH_STRETCHES = 10           # of SPEECH_SHORT in SPEECH_FRAMES; written out, as a division in an enum crashes Cython 3.3
     SPEECH_STEPS = 13               # of loudness, 10 dB each
     SPEECH_LOUD_STEPS = 7           # a frame beyond these counts as speech
 
