@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 Clock = Callable[[], float]
 
 _EARLY_S = 0.001  # uvloop's timers count whole milliseconds and may come this much before their time
+# aioquic names a time by sent + delay, then asks whether sent <= now - delay: rounded, it may say no for ever
+_LATE_S = 1e-6
 
 
 @dataclass(slots=True)
@@ -243,7 +245,7 @@ class Driver(asyncio.DatagramProtocol):
         if at_s is None or at_s > now_s + _EARLY_S:
             self._arm(handle, now_s)
             return
-        now_s = max(now_s, at_s)
+        now_s = max(now_s, at_s + _LATE_S)
         handle._link.on_timer(now_s)
         self._serve(handle, now_s)
 
