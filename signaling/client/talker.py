@@ -204,8 +204,7 @@ class Talker:
         """The frame without what is no voice, where that is wanted, and whether it is of int16."""
         if self._denoiser is None:
             return pcm, is_int16
-        cleaned = array("f")
-        cleaned.frombytes(memoryview(pcm_of(pcm) if is_int16 else pcm).cast("B"))
+        cleaned = _floats(pcm, is_int16)
         self._denoiser.apply(cleaned)
         return cleaned, False
 
@@ -214,8 +213,7 @@ class Talker:
         self._door.target = gain
         if self._door.gain == gain == 1.0:
             return pcm
-        faded = array("f")
-        faded.frombytes(memoryview(pcm_of(pcm) if is_int16 else pcm).cast("B"))
+        faded = _floats(pcm, is_int16)
         self._door.apply(faded)
         return faded
 
@@ -296,6 +294,13 @@ class Talker:
         self.stats.sent += 1
         self.stats.sent_bytes += len(datagram)
         return datagram
+
+
+def _floats(pcm: Buffer, is_int16: bool) -> array[float]:
+    """The frame as float32, to be changed in place."""
+    samples = array("f")
+    samples.frombytes(memoryview(pcm_of(pcm) if is_int16 else pcm).cast("B"))
+    return samples
 
 
 def _is_int16(pcm: Buffer) -> bool:
