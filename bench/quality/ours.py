@@ -13,7 +13,7 @@ from bench.quality.scores import lags_ms
 from bench.quality.traces import FRAME_MS, Trace
 from bench.quality.voices import Sound, monologue
 from signaling.cli.sound.samples import FRAME_SAMPLES
-from spacecore import Encoder, Receiver, ReceiverStats, level_of, pack_audio
+from spacecore import Encoder, Receiver, level_of, pack_audio
 
 FRAME_US = 20_000
 _START_US = 1_000_000
@@ -85,11 +85,10 @@ class _Listening:
     def pull(self, now_us: int) -> None:
         heard = self.receiver.pull(now_us)
         stats = self.receiver.stats
-        accelerated, stretched_in_all = samples(stats, "accelerated"), samples(stats, "stretched")
-        stretched = stretched_in_all - self._stretched
-        if stretched or accelerated != self._accelerated:
+        stretched = stats.stretched_samples - self._stretched
+        if stretched or stats.accelerated_samples != self._accelerated:
             self.scaled_at.append(len(self.statuses))
-        self._stretched, self._accelerated = stretched_in_all, accelerated
+        self._stretched, self._accelerated = stats.stretched_samples, stats.accelerated_samples
         self.pcm.append(np.frombuffer(heard.pcm, np.float32))
         self.statuses.append(heard.status)
         self.seqs.append(heard.seq)
@@ -114,10 +113,11 @@ def ours(trace: Trace, datagrams: Sequence[bytes] | None = None) -> Run:
     found = outcome(
         made_up=listening.made_up[first:],
         step_ms=FRAME_MS,
-        concealed_ms=made_up_ms(stats),
-        dropped_ms=stats.late * FRAME_MS + samples(stats, "overflow_dropped", "dropped") / _SAMPLES_PER_MS,
-        accelerated_ms=samples(stats, "accelerated") / _SAMPLES_PER_MS,
-        stretched_ms=samples(stats, "stretched") / _SAMPLES_PER_MS,
+        # Of a pull in which what was held ran out only the rest is made up: the receiver counts that exactly.
+        concealed_ms=(stats.concealed_samples + stats.interrupted_samples) / _SAMPLES_PER_MS,
+        dropped_ms=stats.late * FRAME_MS + stats.dropped_samples / _SAMPLES_PER_MS,
+        accelerated_ms=stats.accelerated_samples / _SAMPLES_PER_MS,
+        stretched_ms=stats.stretched_samples / _SAMPLES_PER_MS,
         delays_ms=listening.delays_ms,
     )
     return Run(
@@ -129,18 +129,6 @@ def ours(trace: Trace, datagrams: Sequence[bytes] | None = None) -> Run:
         listening.targets_ms,
         listening.scaled_at,
     )
-
-
-def samples(stats: ReceiverStats, frames: str, counted: str = "") -> int:
-    """A counter in samples: as the receiver counts them, or else whole frames of them."""
-    exact: int | None = getattr(stats, f"{counted or frames}_samples", None)
-    return int(getattr(stats, frames)) * FRAME_SAMPLES if exact is None else exact
-
-
-def made_up_ms(stats: ReceiverStats) -> float | None:
-    """What the receiver counts as concealed, to the sample; None where it counts whole pulls."""
-    counted = [getattr(stats, f"{name}_samples", None) for name in ("concealed", "interrupted")]
-    return None if None in counted else sum(each for each in counted if each) / _SAMPLES_PER_MS
 
 
 def _ticks(trace: Trace) -> Iterator[tuple[int, list[tuple[int, int]]]]:
