@@ -55,7 +55,7 @@ def test_the_judge_lets_pass_what_only_moves() -> None:
     ("name", "each"),
     [
         ("traced_bytes", 60_000),
-        ("native_bytes", 8_000),
+        ("native_bytes", 16_000),
         ("objects", 200),
         ("files", 1),
         ("threads", 1),
