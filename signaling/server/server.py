@@ -30,6 +30,7 @@ from signaling.server.parts import Parts
 from signaling.server.paying import Paying
 from signaling.server.people import PeopleGraph, SqlGraph
 from signaling.server.places import Locate
+from signaling.server.readiness import Readiness
 from signaling.server.records import StoreRecords
 from signaling.server.relations import Relations
 from signaling.server.session import Session
@@ -87,6 +88,8 @@ class Server:
         """What clients are shown, from `start` on; its `fingerprint` can be pinned."""
         self.plane_note = ""
         """Why audio goes another way than the configuration says, and what to do about it; usually empty."""
+        self.readiness = Readiness()
+        """Whether people may be sent here, and why not."""
         self._clock = clock
         self._wall_clock = wall_clock
         self._bind = bind
@@ -126,6 +129,7 @@ class Server:
         else:
             self.certificate, _ = development_certificate(data_dir, now)
         await self.store.open()
+        self.readiness.stands("store")
         try:
             self._paying = await Paying.open(config, self._wall_clock)
             await self._open(authority, self.certificate, self._paying)
@@ -148,6 +152,7 @@ class Server:
         if self._stopping or self._listening is None or not self._listening.is_open:
             return
         self._stopping = True
+        self.readiness.not_ready("the server is stopping")
         reason = CloseCode.server_stopping.name
         self._listening.listener.stop_accepting()
         self._directory.is_open = False
@@ -268,8 +273,10 @@ class Server:
         )
         self.plane_note = self._listening.note
         await self._listening.open(self._bind)
+        self.readiness.stands("sockets")
         self._turn_us = self._turns.now_us()
         self._listening.start()
+        self.readiness.stands("media thread")
         self._turns.begin(self._on_turn)
         hooks = self.config.webhooks
         Census(self._directory, self._telling.announcer, self.store, around, hooks.count_ms).start()
