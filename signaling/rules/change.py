@@ -89,7 +89,7 @@ class Change:
         self.add(fx.WentAbsent(user, until_us))
 
     def come_back(self, user: str) -> None:
-        """Somebody absent is what they were, on stage under a new number for a new stream."""
+        """Somebody absent is what they were, on stage in the seat that was kept for them."""
         self.enter(user, self.state.absent[user].name)
         self.add(fx.CameBack(user))
         if user in self.state.on_stage:
@@ -116,15 +116,13 @@ class Change:
             self.add(fx.SeatRemoved(place.seat, user))
 
     def reseat(self, user: str) -> None:
-        """A new number for a new stream; everything else about the place is as it was."""
+        """A new stream in the same seat: what still comes of the last one is the same person's."""
         place = self.state.on_stage[user]
         if user in self.state.absent:
             self.add(fx.PlaceGone(place.seat, user))
         else:
             self.add(fx.SeatRemoved(place.seat, user))
-        number = self._free_number()
-        self._freed.add(place.seat)
-        self._sit(place._replace(seat=number))
+        self._sit(place)
 
     def set_place(self, user: str, **fields: Any) -> None:
         """Change role, mute, hold or volume of somebody on stage."""

@@ -116,7 +116,7 @@ def resume(state: SpaceState, user: str, now_us: int, graph: Graph = NOBODY_KNOW
 def returned(state: SpaceState, user: str, now_us: int) -> Outcome | Refused:
     """`user` is here again over a new connection that replaces their first: what they were, they still are.
 
-    Whoever is on stage gets a new seat for the new stream, muted as before. Somebody absent is back.
+    Whoever is on stage begins a new stream in the same seat, muted as before. Somebody absent is back.
     Refused: not_in_space, space_ended.
     """
     change = Change(state)

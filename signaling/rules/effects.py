@@ -107,7 +107,7 @@ class AbsenceOver:
 
 @dataclass(frozen=True, slots=True)
 class SeatAdded:
-    """A new stream begins under a number that the last change of the stage did not free."""
+    """A new stream begins: of who comes back in the seat they had, else under a number not freed just now."""
 
     seat: int
     user: str

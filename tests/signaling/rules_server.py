@@ -75,10 +75,10 @@ class Server:
         self.audit: list[Audited] = []
         self.ended = ""
         self.resting: set[int] = set()
-        self._freed: set[int] = set()
+        self._freed: dict[int, str] = {}
 
     def carry_out(self, outcome: Outcome) -> None:
-        self._freed = set()
+        self._freed = {}
         for effect in outcome.effects:
             if isinstance(effect, Ended):
                 assert outcome.effects[-1] is effect
@@ -90,7 +90,7 @@ class Server:
             self.push(effect)
         stage_changed = SeatAdded | SeatRemoved | PlaceGone
         if any(isinstance(effect, stage_changed) and not is_kept(effect) for effect in outcome.effects):
-            self.resting = self._freed
+            self.resting = set(self._freed)
 
     def close(self, reason: str) -> None:
         self.ended = reason
@@ -103,7 +103,8 @@ class Server:
         match effect:
             case SeatAdded(seat, user, _, role, muted, held, volume_pct):
                 assert seat not in self.mix
-                assert seat not in self._freed | self.resting, "freed just now"
+                assert self._freed.pop(seat, user) == user, "freed just now by somebody else"
+                assert seat not in self.resting, "freed by the last change"
                 assert seat not in {row[0] for row in self.rows.values()}, "kept for somebody"
                 assert user not in self.rows
                 self.mix[seat] = (user, muted, volume_pct)
@@ -119,11 +120,11 @@ class Server:
                 assert self.mix.pop(seat)[0] == user
                 if not kept:
                     del self.rows[user]
-                    self._freed.add(seat)
+                    self._freed[seat] = user
             case PlaceGone(seat, user):
                 assert seat not in self.mix
                 assert self.rows.pop(user)[0] == seat
-                self._freed.add(seat)
+                self._freed[seat] = user
 
     def store(self, effect: Effect) -> None:  # noqa: PLR0912 - one line a kind of effect
         match effect:

@@ -160,16 +160,16 @@ def test_a_second_connection_of_the_same_person_replaces_the_first() -> None:
         old = await world.speaker("ann", space, host)
         new = await world.known("ann")
         joined = await new.ask(wire.Join, space)
-        assert (joined.role, joined.seat) == (1, 2), "a new seat for a new stream"
+        assert (joined.role, joined.seat) == (1, 1), "the same seat, for a new stream"
         assert old.peer.closed is not None
         assert old.peer.closed[0] == CloseCode.replaced
         assert old.session.place is None
         await old.hang_up()  # the old connection's end changes nothing
         hall = world.halls[space]
         assert hall.session_of("ann") is new.session
-        assert world.engines[space].seats == {0, 2}
+        assert world.engines[space].seats == {0, 1}
         new.speak()
-        assert world.engines[space].asked[-1][:2] == ("put", 2)
+        assert world.engines[space].asked[-1][:2] == ("put", 1)
 
     tell(story)
 

@@ -64,7 +64,7 @@ def lost(state: SpaceState, *users: str, now_us: int = T0) -> SpaceState:
 # Who comes back
 
 
-def test_a_speaker_keeps_the_place_on_stage_and_gets_a_new_seat_number() -> None:
+def test_a_speaker_keeps_the_place_on_stage_and_the_seat() -> None:
     state = on_stage(opened(), "bob")
     outcome = rules.lost(state, "bob", T0)
     assert outcome.effects == (
@@ -81,7 +81,7 @@ def test_a_speaker_keeps_the_place_on_stage_and_gets_a_new_seat_number() -> None
         Entered("bob", "Bob"),
         CameBack("bob"),
         PlaceGone(1, "bob"),
-        SeatAdded(2, "bob", "Bob", Role.SPEAKER, False),
+        SeatAdded(1, "bob", "Bob", Role.SPEAKER, False),
     )
     assert (outcome.state.role_of("bob"), outcome.state.absent) == (Role.SPEAKER, {})
 
@@ -130,7 +130,7 @@ def test_who_does_not_resume_may_just_join() -> None:
 def test_resuming_before_the_loss_is_noticed_replaces_the_connection() -> None:
     state = on_stage(joined(opened(), "cat"), "bob")
     outcome = done(rules.resume(state, "bob", T0))
-    assert outcome.effects[:2] == (SeatRemoved(1, "bob"), SeatAdded(2, "bob", "Bob", Role.SPEAKER, False))
+    assert outcome.effects[:2] == (SeatRemoved(1, "bob"), SeatAdded(1, "bob", "Bob", Role.SPEAKER, False))
     assert done(rules.resume(state, "cat", T0)) == Outcome(state)
 
 

@@ -249,10 +249,10 @@ def test_a_lost_host_returns_within_the_grace() -> None:
         Entered("ann", "Ann"),
         CameBack("ann"),
         PlaceGone(0, "ann"),
-        SeatAdded(2, "ann", "Ann", Role.HOST, False),
+        SeatAdded(0, "ann", "Ann", Role.HOST, False),
         HostReturned("ann"),
         StageChanged(
-            (OnStage(2, "ann", "Ann", Role.HOST, False), OnStage(1, "bob", "Bob", Role.SPEAKER, False))
+            (OnStage(0, "ann", "Ann", Role.HOST, False), OnStage(1, "bob", "Bob", Role.SPEAKER, False))
         ),
     )
     assert outcome.state.deadline_us is None
@@ -263,7 +263,7 @@ def test_a_lost_host_who_was_muted_is_muted_again() -> None:
     state = done(rules.mute(opened(), "ann", "", T0)).state
     absent = rules.lost(state, "ann", T0).state
     for answer in (rules.join(absent, "ann", "Ann", T0), rules.returned(absent, "ann", T0)):
-        assert done(answer).state.stage() == [OnStage(1, "ann", "Ann", Role.HOST, True)]
+        assert done(answer).state.stage() == [OnStage(0, "ann", "Ann", Role.HOST, True)]
 
 
 def test_a_lost_host_who_does_not_return_ends_it() -> None:
@@ -274,12 +274,12 @@ def test_a_lost_host_who_does_not_return_ends_it() -> None:
     assert not outcome.state.inside("bob")
 
 
-def test_a_second_connection_keeps_the_role_under_a_new_seat() -> None:
+def test_a_second_connection_keeps_the_role_and_the_seat() -> None:
     state = done(rules.mute(on_stage(opened(), "bob"), "ann", "bob", T0)).state
     outcome = done(rules.returned(state, "bob", T0))
     assert outcome.effects[:2] == (
         SeatRemoved(1, "bob"),
-        SeatAdded(2, "bob", "Bob", Role.SPEAKER, True),
+        SeatAdded(1, "bob", "Bob", Role.SPEAKER, True),
     )
     assert outcome.state.role_of("bob") is Role.SPEAKER
     listener = joined(state, "cat")

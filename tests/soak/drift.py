@@ -15,8 +15,8 @@ from pathlib import Path
 __all__ = ["Sample", "judge", "sample", "slope"]
 
 # What may grow in each cycle, in which seven people come and go; beside it what one sample may be off, which
-# counts in a short run. A connection kept for good is 8 KB of native memory and 60 KB of Python's. SQLite's cache
-# of pages takes about 20 KB a cycle until its 2 MB are full, which a short run does not see the end of.
+# counts in a short run. A connection kept for good is 8 KB of native memory and 60 KB of Python's. SQLite's
+# cache of pages takes about 20 KB a cycle until its 2 MB are full, which a short run does not see the end of.
 MOST = {
     "traced_bytes": (5_000, 60_000),
     "native_bytes": (4_000, 300_000),
@@ -32,8 +32,8 @@ SETTLING = 0.25  # the first part of a run is not looked at: caches fill
 class Sample:
     """A process at rest.
 
-    Native bytes are those that malloc has given out, but for the notes of tracemalloc itself. What is resident
-    says less: it grows for long, as free parts of a heap are touched one after the other.
+    Native bytes are those that malloc has given out, but for the notes of tracemalloc itself. What is
+    resident says less: it grows for long, as free parts of a heap are touched one after the other.
     """
 
     traced_bytes: int
