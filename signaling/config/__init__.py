@@ -6,11 +6,13 @@ from signaling.config.errors import ConfigError
 from signaling.config.files import (
     PaySecrets,
     prepare_data_dir,
+    read_admin_token,
     read_pay_secrets,
     read_public_keys,
     read_webhook_secret,
 )
 from signaling.config.hosting import MIN_FOLLOWERS, HostingConfig, KindConfig, PeopleConfig
+from signaling.config.operating import AdminConfig, LogConfig
 from signaling.config.pay import HttpConfig, PayConfig
 from signaling.config.sources import ENVIRONMENT_PREFIX, SETTINGS, load_config
 from signaling.config.talk import TalkConfig
@@ -30,6 +32,7 @@ __all__ = [
     "ENVIRONMENT_PREFIX",
     "MIN_FOLLOWERS",
     "SETTINGS",
+    "AdminConfig",
     "AuthConfig",
     "ConfigError",
     "HostingConfig",
@@ -37,6 +40,7 @@ __all__ = [
     "KindConfig",
     "LimitsConfig",
     "ListenConfig",
+    "LogConfig",
     "MediaConfig",
     "PayConfig",
     "PaySecrets",
@@ -49,6 +53,7 @@ __all__ = [
     "WebhooksConfig",
     "load_config",
     "prepare_data_dir",
+    "read_admin_token",
     "read_pay_secrets",
     "read_public_keys",
     "read_webhook_secret",

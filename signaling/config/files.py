@@ -16,6 +16,7 @@ from signaling.tokens import read_public_key
 __all__ = [
     "PaySecrets",
     "prepare_data_dir",
+    "read_admin_token",
     "read_pay_secrets",
     "read_public_keys",
     "read_webhook_secret",
@@ -67,6 +68,24 @@ def read_webhook_secret(config: ServerConfig) -> bytes:
             "random ones in hex there",
         )
     return secret
+
+
+def read_admin_token(config: ServerConfig) -> str:
+    """What the admin port asks for; empty where it asks for none. ConfigError: admin_token."""
+    admin = config.admin
+    if admin.token_file is None:
+        return admin.token or ""
+    try:
+        token = admin.token_file.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it holds no ASCII"
+        raise ConfigError(
+            "admin_token",
+            "admin.token_file",
+            f"{admin.token_file} cannot be read: {why}; name a file with a token",
+        ) from None
+    admin.check_token(token)
+    return token
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from signaling.config.errors import ConfigError
 from signaling.config.hosting import HostingConfig, KindConfig, PeopleConfig, kind_of
+from signaling.config.operating import AdminConfig, LogConfig
 from signaling.config.pay import HttpConfig, PayConfig
 from signaling.config.talk import TalkConfig
 from signaling.config.tickets import TicketsConfig
@@ -48,6 +49,8 @@ _SECTIONS: Mapping[str, Any] = {
         TicketsConfig,
         PayConfig,
         HttpConfig,
+        AdminConfig,
+        LogConfig,
     )
 }
 

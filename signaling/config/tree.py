@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 from signaling.config.errors import ConfigError
 from signaling.config.hosting import HostingConfig, PeopleConfig
+from signaling.config.operating import AdminConfig, LogConfig
 from signaling.config.pay import HttpConfig, PayConfig
 from signaling.config.section import Section, number
 from signaling.config.talk import TalkConfig
@@ -194,6 +195,8 @@ class ServerConfig:
     tickets: TicketsConfig = field(default_factory=TicketsConfig)
     pay: PayConfig = field(default_factory=PayConfig)
     http: HttpConfig = field(default_factory=HttpConfig)
+    admin: AdminConfig = field(default_factory=AdminConfig)
+    log: LogConfig = field(default_factory=LogConfig)
 
     def __post_init__(self) -> None:
         self._check_development()

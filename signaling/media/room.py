@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from signaling.media.audience import Audience, AudienceCounts, MixedFrame, Outlet, Subscriber
+from signaling.media.figures import Reports
 from signaling.media.ticker import TICK_US
 from signaling.media.volume import SILENT_PCT, gain_db
 
@@ -130,6 +131,10 @@ class MediaRoom(ABC):
     @abstractmethod
     def report(self, user: str, datagram: bytes, now_us: int) -> None:
         """A receiver report of somebody inside, where it did not come over the native plane."""
+
+    def reports(self) -> Reports:
+        """What its listeners have reported, where that is counted: on the native plane."""
+        return Reports()
 
     # People
 

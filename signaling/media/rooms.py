@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar, Generic, TypeVar
 
 from signaling.media.audience import AudienceCounts
-from signaling.media.figures import OF_ENGINES, Figures, no_figures, of_audiences, of_ticker
+from signaling.media.figures import OF_ENGINES, Figures, no_figures, of_audiences, of_reports, of_ticker
 from signaling.media.room import MediaRoom, PlainRoom
 from signaling.media.ticker import Ticker
 from spacecore import Space
@@ -54,6 +54,11 @@ class Rooms(ABC, Generic[_Room]):
     @abstractmethod
     def figures(self) -> Figures:
         """Counters since the start; the same names on every plane. Reading them changes nothing."""
+
+    def figures_of(self, space: bytes) -> Figures:
+        """What was counted for one room that is open: OF_ENGINES and `of_reports`; empty for another."""
+        held = self._open.get(space)
+        return {} if held is None else {**_of_engine(held[0]), **of_reports(held[1].reports())}
 
     @abstractmethod
     def lateness(self) -> list[tuple[int, int]]:

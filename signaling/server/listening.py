@@ -21,7 +21,7 @@ from signaling.server.native import Stepped, Threaded, choose_plane
 from spacecore._media import Media
 from spacecore._plane import Plane
 
-__all__ = ["Bind", "Listening"]
+__all__ = ["STILL_US", "Bind", "Listening"]
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,9 @@ Bind = Callable[[asyncio.DatagramProtocol], Awaitable[None]]
 """Gives the server's protocol its socket: a real one by default, one of a virtual network in tests."""
 
 _SECOND_US = 1_000_000
+
+STILL_US = 5_000_000
+"""A media thread that has not ticked for so long, as two looks show, will not tick again by itself."""
 
 
 class Listening:
@@ -73,6 +76,8 @@ class Listening:
         self.threaded: Threaded | None = None
         self.is_open = False
         self.was_opened = False
+        self._is_started = False
+        self._ticked = (-1, 0)  # how many ticks there were, and when that was first seen
         self._config = config
         self._clock = clock
         self._stepped: Stepped | None = None
@@ -86,6 +91,18 @@ class Listening:
     def inbox(self) -> InboxCounts:
         """What was counted of packets that a thread left to the loop."""
         return InboxCounts() if self.threaded is None else self.threaded.inbox.counts
+
+    def fault(self) -> str:
+        """Why nobody hears anything and waiting will not help; usually empty. Ask every few seconds."""
+        if self.threaded is None or self.media is None or not (self.is_open and self._is_started):
+            return ""
+        now_us, ticks = self._now_us(), self.media.stats.ticks
+        if ticks != self._ticked[0]:
+            self._ticked = (ticks, now_us)
+        still_us = now_us - self._ticked[1]
+        if still_us < STILL_US:
+            return ""
+        return f"the media thread has stood still for {still_us // _SECOND_US} s"
 
     async def open(self, bind: Bind | None) -> None:
         """Take the socket: the configured one, or the one that `bind` gives. ListenError."""
@@ -103,6 +120,7 @@ class Listening:
         """Carry audio from now on; call `on_turn` whenever it says."""
         if self.threaded is not None:
             self.threaded.start()
+        self._is_started = True
         self.rooms.begin(self._now_us())
 
     def on_turn(self, now_us: int) -> int:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from signaling.config import ConfigError, ServerConfig
+from signaling.config import ServerConfig
 from signaling.pay import Provider, ProviderEvent
 from signaling.pay.opening import open_provider
 from signaling.pay.sandbox import SandboxProvider
 from signaling.pay.webhooks import ProviderInbox, ProviderInboxCounts
 
 if TYPE_CHECKING:
-    from signaling.http.app import HttpDoor
+    from signaling.http.door import HttpDoor
 
 __all__ = ["Paying"]
 
@@ -41,7 +41,7 @@ class Paying:
     ) -> None:
         """Hand what the provider tells to `on_event`, as `ProviderInbox` does; over HTTP if that has a port.
 
-        Raises ConfigError: port_unusable, pay_extra_missing.
+        Raises ConfigError: port_unusable.
         """
         provider = self.provider
         inbox = ProviderInbox(provider, on_event, counts, wall_s=self._wall_s)
@@ -51,14 +51,10 @@ class Paying:
         config = self._config.http
         if config.port is None:
             return
-        try:
-            from signaling.http.app import SANDBOX_PATH, HttpDoor, provider_app  # noqa: PLC0415  # of an extra
-        except ImportError as error:
-            raise ConfigError(
-                "pay_extra_missing",
-                "http.port",
-                f"listening needs {error.name}, which is not installed; install spacecore[pay]",
-            ) from error
+        # Only who listens needs a web server in memory.
+        from signaling.http.app import SANDBOX_PATH, provider_app  # noqa: PLC0415
+        from signaling.http.door import HttpDoor  # noqa: PLC0415
+
         act = sandbox.act if sandbox is not None and self._config.auth.development else None
         self._door = HttpDoor(provider_app(inbox.take, config, act=act), config)
         await self._door.start()

@@ -16,6 +16,7 @@ from signaling.protocol.messages import Closing
 from signaling.quic.certificate import ServerCertificate, development_certificate, load_certificate
 from signaling.quic.handle import LinkHandle, LinkHandler
 from signaling.quic.limits import Address
+from signaling.server.admin import Admin
 from signaling.server.authority import Authority
 from signaling.server.census import Census
 from signaling.server.connection import Connection
@@ -90,6 +91,7 @@ class Server:
         """Why audio goes another way than the configuration says, and what to do about it; usually empty."""
         self.readiness = Readiness()
         """Whether people may be sent here, and why not."""
+        self._admin = Admin(config, self.readiness, self.statistics)
         self._clock = clock
         self._wall_clock = wall_clock
         self._bind = bind
@@ -120,7 +122,14 @@ class Server:
         if self._loop is not None:
             raise RuntimeError("this server was started before; make another")
         self._loop = asyncio.get_running_loop()
-        config = self.config
+        await self._admin.open()
+        try:
+            await self._start(self.config)
+        except BaseException:
+            await self._admin.close()
+            raise
+
+    async def _start(self, config: ServerConfig) -> None:
         data_dir = prepare_data_dir(config)
         authority = Authority(config, self._wall_clock)
         now = datetime.fromtimestamp(self._wall_clock(), UTC)
@@ -177,6 +186,12 @@ class Server:
             if self._paying is not None:
                 await self._paying.close()
             await self.store.close()
+            await self._admin.close()
+
+    @property
+    def admin_url(self) -> str | None:
+        """Where `/status` and the rest of `[admin]` are answered, None where they are not."""
+        return self._admin.url
 
     @property
     def address(self) -> Address:
@@ -277,6 +292,7 @@ class Server:
         self._turn_us = self._turns.now_us()
         self._listening.start()
         self.readiness.stands("media thread")
+        self._admin.show(self._listening, self._directory, self._public_address())
         self._turns.begin(self._on_turn)
         hooks = self.config.webhooks
         Census(self._directory, self._telling.announcer, self.store, around, hooks.count_ms).start()

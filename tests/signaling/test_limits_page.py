@@ -12,10 +12,12 @@ from typing import NamedTuple
 import pytest
 
 from signaling.config import (
+    AdminConfig,
     AuthConfig,
     HostingConfig,
     HttpConfig,
     LimitsConfig,
+    LogConfig,
     MediaConfig,
     PayConfig,
     PeopleConfig,
@@ -73,6 +75,8 @@ SECTIONS = {
         TicketsConfig,
         PayConfig,
         HttpConfig,
+        AdminConfig,
+        LogConfig,
     )
 }
 
@@ -129,9 +133,9 @@ def test_every_limit_that_can_be_set_is_on_the_page_once() -> None:
         }
 
 
-def test_every_number_of_sales_and_of_what_comes_in_by_http_is_on_the_page() -> None:
+def test_every_number_of_sales_of_http_and_of_operating_is_on_the_page() -> None:
     named = {row.limit for row in rows()}
-    for kind in (TicketsConfig, PayConfig, HttpConfig):
+    for kind in (TicketsConfig, PayConfig, HttpConfig, AdminConfig, LogConfig):
         for item in fields(kind):
             if type(item.default) is int:
                 assert f"{kind.section}.{item.name}" in named

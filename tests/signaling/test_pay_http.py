@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from signaling.config import ConfigError, HttpConfig
-from signaling.http.app import SANDBOX_PATH, WEBHOOK_PATH, HttpDoor, provider_app
+from signaling.http.app import SANDBOX_PATH, WEBHOOK_PATH, provider_app
+from signaling.http.door import HttpDoor
 from signaling.pay import Charge, ChargeChanged, ChargeState, ProviderEvent
 from signaling.pay.sandbox import SandboxProvider
 from signaling.pay.stripe import StripeProvider

@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from signaling.config import HttpConfig
-from signaling.http.app import WEBHOOK_PATH, HttpDoor, provider_app
+from signaling.http.app import WEBHOOK_PATH, provider_app
+from signaling.http.door import HttpDoor
 from signaling.pay import (
     ChargeChanged,
     ChargeState,

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from signaling.config import HttpConfig
-from signaling.http.app import WEBHOOK_PATH, HttpDoor, provider_app
+from signaling.http.app import WEBHOOK_PATH, provider_app
+from signaling.http.door import HttpDoor
 from signaling.http.signature import ID_HEADER
 from signaling.pay.charging import Bought, BuyState
 from signaling.pay.provider import ChargeState, DisputeState

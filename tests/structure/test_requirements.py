@@ -13,7 +13,7 @@ from tests.structure.source import COMPUTED, ROOT, files, imports
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 # What nobody imports who sells nothing through Stripe.
-PAID = ("signaling/http/app.py", "signaling/pay/stripe.py", "signaling/pay/stripe_webhooks.py")
+PAID = ("signaling/pay/stripe.py", "signaling/pay/stripe_webhooks.py")
 
 # What is imported by nobody who measures no sound.
 QUALITY = ("bench/quality",)
