@@ -33,7 +33,7 @@ from spacecore._packet import (
 )
 from spacecore._receiver import Heard, Receiver, ReceiverStats
 from spacecore._recovery import Recovery
-from spacecore._space import FULL, MAX_SEATS, Space, SpaceStats, Tap, Tick
+from spacecore._space import FULL, MAX_SEATS, Space, SpaceStats, Tap, Tick, Trace
 from spacecore._tap import TapFrame
 from spacecore.errors import DenoiseError, OpusError, OpusLibraryError, PacketError, SeatError, SpacecoreError
 
@@ -72,6 +72,7 @@ __all__ = [
     "Tap",
     "TapFrame",
     "Tick",
+    "Trace",
     "__version__",
     "datagram_kind",
     "level_of",

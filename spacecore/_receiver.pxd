@@ -21,6 +21,12 @@ cdef enum:                      # what the last pull gave
     HEARD_RECOVERED = 2         # from the next packet's in-band FEC
     HEARD_CONCEALED = 3
 
+cdef enum:                      # what was done with what was due
+    DONE_NOTHING = 0
+    DONE_SKIPPED = 1
+    DONE_DECODED = 2
+    DONE_UNSCALED = 3           # decoded, and time not scaled whatever the delay wants
+
 cdef enum:                      # beside PACKET_* and the jitter buffer's PUT_*
     PUT_BAD_DURATION = -20      # a frame that is not 20 ms
 
@@ -67,6 +73,10 @@ cdef struct receiver_t:
     int comfort                 # frames of comfort noise that are left
     uint8_t level               # RFC 6464 of the frame due, 127 where nothing is
     ramp_t gain
+    int done                    # DONE_* of this pull …
+    bint asked                  # … whether its sound was looked at for a splice …
+    int spliced                 # … and the samples that were added or (−) removed
+    int told_lag                # instead of what is found in the sound, at most; −1: what is found
     int n_seats
     uint8_t seats[LISTED_SEATS]
     remark_t remarks[JITTER_CAPACITY]

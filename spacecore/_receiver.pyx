@@ -52,6 +52,7 @@ cdef int receiver_init(receiver_t* receiver, int channels, int64_t least_target_
     receiver.level = LEVEL_SILENCE
     receiver.floor_level = FLOOR_LEVEL
     receiver.channels = channels
+    receiver.told_lag = -1
     return decoder_open(&receiver.decoder, channels)
 
 
@@ -135,6 +136,9 @@ cdef void receiver_next(receiver_t* receiver, int64_t now_us) noexcept nogil:
     """Ask the jitter buffer what is due in these 20 ms; `receiver.due` and `receiver.level` say it."""
     cdef uint16_t seq = receiver.due.seq
     receiver.now_us = now_us
+    receiver.done = DONE_NOTHING
+    receiver.asked = False
+    receiver.spliced = 0
     if receiver.n_held >= FRAME_SAMPLES:
         memset(&receiver.due, 0, sizeof(jitter_pulled_t))
         receiver.due.seq = seq
@@ -176,6 +180,7 @@ cdef void receiver_skip(receiver_t* receiver) noexcept nogil:
     if receiver.due.status == PULL_FRAME:
         receiver.undecoded += 1
         receiver.counts.skipped += 1
+    receiver.done = DONE_SKIPPED
     receiver.sounding = False
     receiver.past_known = False
     receiver.seam = False

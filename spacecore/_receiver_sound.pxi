@@ -6,6 +6,7 @@ cdef int receiver_decode(receiver_t* receiver, float* pcm) noexcept nogil:
     cdef float* held = receiver.sound + SOUND_PAST * channels
     cdef int heard = HEARD_FRAME
     cdef int n
+    receiver.done = DONE_DECODED
     if receiver.n_held == 0 and receiver.due.room_samples == 0 and not receiver.seam:
         # The common way: nothing is held, nothing shall be. What was played is kept to repeat a period from.
         heard = _sound_due(receiver, pcm, FRAME_SAMPLES, &n)
@@ -152,12 +153,16 @@ cdef int _scale(receiver_t* receiver, float* held, int n) noexcept nogil:
     most = min(most, SOUND_PAST if longer else n - FRAME_SAMPLES)
     if most < STRETCH_LEAST:
         return n
-    splice = stretch_find(held, receiver.channels, not longer, most, likeness)
-    if splice.lag == 0 and _in_background(receiver):
-        splice.lag = most
+    receiver.asked = True
+    splice.lag = min(receiver.told_lag, most)
+    if receiver.told_lag < 0:
+        splice = stretch_find(held, receiver.channels, not longer, most, likeness)
+        if splice.lag == 0 and _in_background(receiver):
+            splice.lag = most
     if splice.lag == 0:
         return n
-    jitter_note_scaled(&receiver.jitter, splice.lag if longer else -splice.lag)
+    receiver.spliced = splice.lag if longer else -splice.lag
+    jitter_note_scaled(&receiver.jitter, receiver.spliced)
     if longer:
         return stretch_lengthen(held, receiver.channels, n, splice.lag)
     return stretch_shorten(held, receiver.channels, n, splice.lag)

@@ -57,6 +57,7 @@ cdef struct seat_t:
     int level                   # of this tick, RFC 6464, as shown to people
     speech_t speech             # of the last second, for who dominates
     float voice[FRAME_SAMPLES]  # as it goes into the mix: with its gain, `lead` samples ahead
+    int told                    # DONE_* that a replay says was done with what is due; DONE_NOTHING: decide by the sound
     int lead                    # 0, or the codec's look-ahead where the room may pass packets on; see seat_line
     line_t line
     float past_gain             # linear, of the frames before that of this tick

@@ -9,8 +9,8 @@ from spacecore._mixer cimport gate_init, gate_update, level_dbov, limiter_init, 
 from spacecore._opus cimport OPUS_LOOK_AHEAD, PASSABLE_BYTES, encoder_close, encoder_open, packet_passable
 from spacecore._packet cimport LEVEL_SILENCE
 from spacecore._receiver cimport (
-    HEARD_CONCEALED, HEARD_FRAME, HEARD_RECOVERED, HEARD_SILENCE, receiver_close, receiver_decode, receiver_init, receiver_next,
-    receiver_skip,
+    DONE_NOTHING, DONE_SKIPPED, DONE_UNSCALED, HEARD_CONCEALED, HEARD_FRAME, HEARD_RECOVERED, HEARD_SILENCE, receiver_close,
+    receiver_decode, receiver_init, receiver_next, receiver_skip,
 )
 from spacecore.atomics cimport load_u32, store_u32
 from spacecore.libopus cimport OPUS_ALLOC_FAIL, OPUS_OK
@@ -114,6 +114,8 @@ cdef void seat_next(seat_t* seat, int64_t now_us) noexcept nogil:
         seat.wanted = seat.due or seat.gate.audible
     else:
         seat.wanted = gate_update(&seat.gate, claimed)
+    if seat.told != DONE_NOTHING:
+        seat.wanted = seat.told != DONE_SKIPPED
 
 
 cdef void seat_decode(seat_t* seat, OpusDecoder* shadow) noexcept nogil:
@@ -129,7 +131,11 @@ cdef void seat_decode(seat_t* seat, OpusDecoder* shadow) noexcept nogil:
             receiver_skip(&seat.receiver)
         return
     if seat.kind == SEAT_OPUS:
+        if seat.told == DONE_UNSCALED:
+            seat.receiver.due.room_samples = 0
         _hear(seat)
+        if seat.told == DONE_UNSCALED:
+            seat.receiver.done = DONE_UNSCALED
     elif seat.due:
         seat.heard = HEARD_FRAME
     else:
@@ -164,6 +170,7 @@ cdef void seat_pass(seat_t* seat, bint tapped, OpusDecoder* shadow) noexcept nog
     if tapped or measured:
         seat.receiver.due.room_samples = 0      # what goes on as it is must not be scaled here
         _hear(seat)
+        seat.receiver.done = DONE_UNSCALED
         _measure(seat)
         if tapped:
             _voice(seat, shadow)

@@ -4,7 +4,7 @@ cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.math cimport pow
-from libc.stdint cimport int16_t, int64_t, uint8_t
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
@@ -15,16 +15,21 @@ from spacecore._mixer cimport FRAME_SAMPLES, pcm_from_int16
 from spacecore._opus cimport encoder_config_t, opus_error, unfit_sample
 from spacecore._packet cimport DATAGRAM_MAX_BYTES, PACKET_OK, packet_parse_report, report_t
 from spacecore._pcm cimport open_pcm
-from spacecore._receiver cimport checked_clock, put_word, receiver_stats
+from spacecore._receiver cimport (
+    DONE_DECODED, DONE_NOTHING, DONE_SKIPPED, DONE_UNSCALED, checked_clock, put_word, receiver_stats,
+)
 from spacecore._seat cimport SEAT_OPUS, SEAT_PCM, seat_close, seat_open, seat_put_pcm, seat_t
 from spacecore._tap cimport tap_t, tap_take
 from spacecore.atomics cimport load_i64
 from spacecore.libopus cimport OPUS_APPLICATION_VOIP, OPUS_OK
 from spacecore.reports cimport reports_vote
+from spacecore.ring cimport ring_close, ring_open, ring_peek, ring_pop
+from spacecore._stretch cimport STRETCH_MOST
+from spacecore.trace cimport TRACE_RECORDS, trace_t
 
 from spacecore.errors import SeatError
 
-__all__ = ["FULL", "MAX_SEATS", "Space", "SpaceStats", "Tap", "Tick"]
+__all__ = ["FULL", "MAX_SEATS", "Space", "SpaceStats", "Tap", "Tick", "Trace", "put_result"]
 
 globals()["FULL"] = FULL
 globals()["MAX_SEATS"] = SPACE_MAX_SEATS
@@ -148,7 +153,7 @@ cdef class Space:
         command.seat = seat
         serial = self._push(&command)
         del self._seats[seat]
-        self._retired.append((serial, handle, 0))
+        self._retired.append((serial, handle, 0, 0))
         return serial
 
     def mute(self, int seat, bint muted=True):
@@ -172,7 +177,7 @@ cdef class Space:
         cdef int status = space_put(
             self._space, seat, <const uint8_t*>view.buf, <int>min(view.len, DATAGRAM_MAX_BYTES + 1), now_us)
         PyBuffer_Release(&view)
-        return _ROOM_WORDS[status] if status in _ROOM_WORDS else put_word(status)
+        return put_result(status)
 
     def report(self, seat, datagram, long long now_us, *, long long vote=0):
         """A receiver report of somebody in the room, in `seat` or (None) listening, that came at `now_us`. For the media thread.
@@ -230,6 +235,46 @@ cdef class Space:
         tap._space = self
         self._taps[<size_t>tap._tap] = True
         return tap
+
+    def trace(self, *, bint audio=False, int records=TRACE_RECORDS):
+        """Write down what arrives and what becomes of it, from the next tick on. For the control thread; see Trace.
+
+        audio: datagrams are kept whole, else their headers and the sizes of their frames. `records` may wait for the reader.
+        Raises SeatError('trace_taken') while another one is running.
+        """
+        cdef command_t command
+        if not 64 <= records <= 1 << 20:
+            raise ValueError(f"records is 64 to {1 << 20}, not {records}")
+        if self._traced:
+            raise SeatError("trace_taken", "this room is traced already: stop that trace first")
+        cdef Trace trace = Trace.__new__(Trace)
+        command.kind = COMMAND_TRACE
+        command.seat = NO_SEAT
+        command.trace = _open_trace(audio, records)
+        try:
+            self._push(&command)
+        except SeatError:
+            ring_close(&command.trace.ring)
+            free(command.trace)
+            raise
+        trace._space, trace._trace = self, command.trace
+        self._traced = True
+        return trace
+
+    def follow(self, int seat, str done, int lag=-1):
+        """In a replay without the sound: what was done with what is due in this seat from the next tick on. For the media thread.
+
+        done   'skipped', 'decoded', 'unscaled' (decoded, and time not scaled), or '' to judge by the sound again
+        lag    samples that time scaling removes or adds at most where the delay wants it; -1: as the sound allows
+
+        A room that follows passes no packets on. Raises SeatError('no_such_seat'); ValueError for other words or lags.
+        """
+        cdef seat_t* place = self._handle(seat)
+        if done not in _DONE or not -1 <= lag <= STRETCH_MOST:
+            raise ValueError(f"done is one of {sorted(_DONE)} and lag -1 to {STRETCH_MOST}; got {done!r}, {lag}")
+        place.told = _DONE[done]
+        place.receiver.told_lag = lag
+        self._space.told = True
 
     def tick(self, long long now_us):
         """20 ms of the room at `now_us` (microseconds, the clock of put). For the media thread; returns a Tick."""
@@ -297,10 +342,13 @@ cdef class Space:
             space_drain(self._space)    # nobody else runs: the room is going away
             applied = self._serial
         while self._retired and self._retired[0][0] <= applied:
-            _, seat, tap = self._retired.pop(0)
+            _, seat, tap, trace = self._retired.pop(0)
             if seat:
                 seat_close(<seat_t*><size_t>seat)
             free(<void*><size_t>tap)
+            if trace:
+                ring_close(&(<trace_t*><size_t>trace).ring)
+            free(<void*><size_t>trace)
 
     cdef int _untap(self, tap_t* tap) except -1:
         cdef command_t command
@@ -308,37 +356,17 @@ cdef class Space:
         command.tap = tap
         serial = self._push(&command)
         del self._taps[<size_t>tap]
-        self._retired.append((serial, 0, <size_t>tap))
+        self._retired.append((serial, 0, <size_t>tap, 0))
         return 0
 
 
-cdef class Tap:
-    """Decoded audio of a room, from Space.tap(). For the control thread.
+def put_result(int status):
+    """The word of Space.put for a verdict as it stands in a trace."""
+    return _ROOM_WORDS[status] if status in _ROOM_WORDS else put_word(status)
 
-    Only what is heard is decoded: where timestamps jump, there was silence. A reader that falls 256 frames behind loses the
-    newest ones until it has caught up; `dropped` counts them.
-    """
 
-    cdef tap_t* _tap
-    cdef Space _space
-
-    def __init__(self):
-        raise TypeError("a Tap comes from Space.tap()")
-
-    def read(self):
-        """All that waits, oldest first, as TapFrame(seat or None for the mix, timestamp, pcm). Empty once closed."""
-        return tap_take(self._tap) if self._tap != NULL else []
-
-    @property
-    def dropped(self):
-        """Frames lost because nobody read."""
-        return self._tap.dropped if self._tap != NULL else 0
-
-    def close(self):
-        """Stop listening. Closing twice does nothing."""
-        if self._tap != NULL:
-            self._space._untap(self._tap)
-            self._tap = NULL
+include "_space_tap.pxi"
+include "_space_trace.pxi"
 
 
 cdef float _linear(double gain_db) except -1:

@@ -10,6 +10,7 @@ from spacecore._seat cimport seat_t
 from spacecore._tap cimport tap_t
 from spacecore.libopus cimport OpusDecoder, OpusEncoder
 from spacecore.reports cimport reports_t
+from spacecore.trace cimport trace_t
 
 cdef enum:
     SPACE_MAX_SEATS = 32
@@ -48,6 +49,8 @@ cdef enum command_kind_t:
     COMMAND_GAIN
     COMMAND_TAP
     COMMAND_UNTAP
+    COMMAND_TRACE
+    COMMAND_UNTRACE
 
 cdef struct command_t:
     command_kind_t kind
@@ -55,6 +58,7 @@ cdef struct command_t:
     int seat
     seat_t* handle              # COMMAND_ADD
     tap_t* tap                  # COMMAND_TAP, COMMAND_UNTAP
+    trace_t* trace              # COMMAND_TRACE
     float value                 # COMMAND_MUTE: 0 or 1; COMMAND_GAIN: linear
 
 cdef struct packet_out_t:
@@ -112,13 +116,16 @@ cdef struct space_counts_t:
 
 # Driving contract. One control thread pushes commands (space_command) and frees what they took out; one media
 # thread calls space_put and space_tick. They share the command ring, the PCM queues and the taps, and nothing else.
-# A seat or tap handed in belongs to the media thread until `applied` has reached the serial of the command that
+# A seat, tap or trace handed in belongs to the media thread until `applied` has reached the serial of the command that
 # takes it out again. No function here knows a clock, allocates or needs the interpreter.
 cdef struct space_t:
     int n_seats
     seat_t* seats[SPACE_MAX_SEATS]      # in order of seat number, which is the order of the sum
     int n_taps
     tap_t* taps[SPACE_MAX_TAPS]
+    trace_t* trace              # what it writes down, or NULL
+    bint told                   # a replay says what was done in each seat: nothing is passed on
+    int64_t now_us              # of the call under way
     command_t ring[SPACE_RING]
     uint32_t ring_head          # written by the control thread only
     uint32_t ring_tail          # written by the media thread only

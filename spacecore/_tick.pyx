@@ -4,23 +4,24 @@ Native only; `_space` is its Python face. A tick with A > 1 audible seats costs 
 of listeners; with one, whose packets are passed on, next to nothing.
 """
 
-from libc.stdint cimport int8_t, int64_t
+from libc.stdint cimport int8_t, int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from spacecore._jitter cimport (
-    PULL_FEC, PULL_FRAME, PULL_LOST, PUT_LATE, PUT_OK, PUT_OVERFLOW, PUT_REORDERED, PUT_RESTART, jitter_history, jitter_pulled_t,
+    PULL_FEC, PULL_FRAME, PULL_LOST, PULL_WAIT, PUT_LATE, PUT_OK, PUT_OVERFLOW, PUT_REORDERED, PUT_RESTART, jitter_history,
+    jitter_pulled_t, jitter_stats, jitter_stats_t,
 )
 from spacecore._mixer cimport level_dbov, limiter_apply, limiter_init, loudest, mix_minus, mix_sum
 from spacecore._opus cimport (
     OPUS_LOOK_AHEAD, PASSABLE_BYTES, decoder_close, decoder_decode, decoder_open, decoder_reset, encoder_close, encoder_encode,
-    encoder_open, encoder_reset, encoder_set_fec, encoder_set_loss, packet_passable,
+    encoder_open, encoder_reset, encoder_set_fec, encoder_set_loss, packet_has_fec, packet_passable,
 )
 from spacecore._packet cimport (
-    FRAME_TICKS, KIND_AUDIO, KIND_REPORT, LEVEL_SILENCE, LEVEL_VOICE, PACKET_OK, audio_t, packet_kind, packet_pack_audio,
+    AUDIO_HEADER_BYTES, DATAGRAM_MAX_BYTES, FRAME_TICKS, KIND_AUDIO, KIND_REPORT, LEVEL_SILENCE, LEVEL_VOICE, PACKET_OK, audio_t, packet_kind, packet_pack_audio,
     packet_pack_report, packet_parse_audio, packet_parse_report, report_t,
 )
-from spacecore._receiver cimport HEARD_FRAME, receiver_put
+from spacecore._receiver cimport HEARD_FRAME, receiver_counts_t, receiver_put
 from spacecore._recovery cimport (
     arrivals_note, arrivals_take, recovery_advise, recovery_expect_pct, recovery_judge, recovery_note, recovery_t,
 )
@@ -35,7 +36,14 @@ from spacecore.dominant cimport DOMINANT_TICKS, SPEECH_FRAMES, dominant_of, spee
 from spacecore.libopus cimport OPUS_OK
 from spacecore.passing cimport PASS_PATIENCE_FRAMES, passing_alike, passing_gain
 from spacecore.reports cimport reports_add, reports_turn, reports_vote, reports_worst_tenth_pct
+from spacecore.ring cimport ring_close, ring_commit, ring_reserve
 from spacecore.seat_line cimport LINE_NOW, LINE_PAST
+from spacecore.trace cimport (
+    CHANGE_ADD, CHANGE_ADD_PCM, CHANGE_BEFORE, CHANGE_DENOISED, CHANGE_GAIN, CHANGE_HELD, CHANGE_MUTE, CHANGE_REMOVE,
+    SEAT_IS_AUDIBLE, SEAT_IS_PASSED, SEAT_WAS_ASKED, TRACE_ARRIVAL, TRACE_CHANGE, TRACE_COUNTERS, TRACE_COUNTS, TRACE_REPORT,
+    TRACE_TICK, trace_arrival_t, trace_change_t, trace_counts_t, trace_head_t, trace_report_t, trace_seat_t, trace_shape_t,
+    trace_t, trace_tick_t,
+)
 
 __all__ = []
 
@@ -64,6 +72,9 @@ cdef void space_close(space_t* space) noexcept nogil:
         seat_close(space.seats[i])
     for i in range(space.n_taps):
         free(space.taps[i])
+    if space.trace != NULL:
+        ring_close(&space.trace.ring)
+        free(space.trace)
     if space.encoder != NULL:
         encoder_close(space.encoder)
     if space.shadow != NULL:
@@ -83,11 +94,19 @@ cdef bint space_command(space_t* space, const command_t* command) noexcept nogil
 
 cdef int space_put(space_t* space, int seat, const uint8_t* data, int n_bytes, int64_t now_us) noexcept nogil:
     """A datagram from the person in `seat`: PUT_* or the reason why it was dropped. Every outcome is counted."""
-    cdef seat_t* place
+    cdef int status
+    space.now_us = now_us
+    space_drain(space)
+    status = _put(space, seat, data, n_bytes, now_us)
+    if space.trace != NULL and status != PUT_REPORT:
+        trace_arrival(space, seat, data, n_bytes, status)
+    return status
+
+
+cdef int _put(space_t* space, int seat, const uint8_t* data, int n_bytes, int64_t now_us) noexcept nogil:
+    cdef seat_t* place = _seat(space, seat)
     cdef int status = packet_kind(data, n_bytes)
     cdef report_t report
-    space_drain(space)
-    place = _seat(space, seat)
     if place == NULL:
         space.counts.unknown_seat += 1
         return PUT_UNKNOWN_SEAT
@@ -110,6 +129,7 @@ cdef int space_put(space_t* space, int seat, const uint8_t* data, int n_bytes, i
 
 cdef void space_tick(space_t* space, int64_t now_us, out_t* out) noexcept nogil:
     """20 ms of the room. `out` is filled anew."""
+    space.now_us = now_us
     space_drain(space)
     space_pull(space, now_us)
     space_decode(space)
@@ -117,6 +137,8 @@ cdef void space_tick(space_t* space, int64_t now_us, out_t* out) noexcept nogil:
     space_mix(space)
     space_encode(space, out)
     recover(space, now_us, out)
+    if space.trace != NULL:
+        trace_tick(space, out)
     space.timestamp += FRAME_TICKS
     space.counts.ticks += 1
 
@@ -199,3 +221,4 @@ include "_tick_dominant.pxi"
 include "_tick_recovery.pxi"
 include "_tick_passing.pxi"
 include "_tick_encode.pxi"
+include "_tick_trace.pxi"

@@ -7,6 +7,8 @@ cdef void space_drain(space_t* space) noexcept nogil:
     cdef command_t* command
     while tail != head:
         command = &space.ring[tail % SPACE_RING]
+        if space.trace != NULL:
+            trace_command(space, command)
         _apply(space, command)
         store_i64(&space.applied, command.serial)
         tail += 1
@@ -23,6 +25,10 @@ cdef void _apply(space_t* space, const command_t* command) noexcept nogil:
     elif command.kind == COMMAND_TAP:
         space.taps[space.n_taps] = command.tap
         space.n_taps += 1
+    elif command.kind == COMMAND_TRACE:
+        trace_begin(space, command)
+    elif command.kind == COMMAND_UNTRACE:
+        trace_end(space)
     elif command.kind == COMMAND_UNTAP:
         for i in range(space.n_taps):
             if space.taps[i] == command.tap:

@@ -10,7 +10,7 @@ cdef seat_t* passing_candidate(space_t* space) noexcept nogil:
     cdef seat_t* lone = NULL
     cdef seat_t* seat
     cdef int i
-    if space.shadow == NULL:
+    if space.shadow == NULL or space.told:
         return NULL
     for i in range(space.n_seats):
         seat = space.seats[i]

@@ -15,6 +15,9 @@ cdef void note_arrival(seat_t* seat, const uint8_t* data, int n_bytes, int statu
 cdef void space_report(space_t* space, int number, const report_t* report, int64_t vote, int64_t now_us) noexcept nogil:
     cdef seat_t* seat = _seat(space, number) if number != NO_SEAT else NULL
     space.counts.reports += 1
+    space.now_us = now_us
+    if space.trace != NULL:
+        trace_report(space, number, report, vote)
     reports_add(&space.reports, report, vote, now_us)
     if seat != NULL:
         recovery_note(
