@@ -77,7 +77,9 @@ FLOORS = (
     Floor("signaling.server", parts("client", "cli", "load")),
     Floor("signaling.http", parts("quic", "server", "media", "client", "cli", "load")),
     Floor("signaling.pay", parts("quic", "server", "media", "client", "cli", "load", "protocol")),
-    Floor("signaling.trace", ("asyncio", "logging", "time", *parts("quic", "server", "media", "client", "cli"))),
+    Floor(
+        "signaling.trace", ("asyncio", "logging", "time", *parts("quic", "server", "media", "client", "cli"))
+    ),
     Floor("signaling.media", parts("store", "client", "cli")),
     Floor("signaling.tokens", parts("store", "quic", "server", "media", "client", "cli", "protocol")),
 )
