@@ -24,6 +24,7 @@ from signaling.cli.room.entry import room
 from signaling.cli.running import guarded
 from signaling.cli.schedule_commands import schedule
 from signaling.cli.ticket_commands import TICKET_COMMANDS
+from signaling.cli.trace_commands import trace
 
 __all__ = ["app"]
 
@@ -134,6 +135,7 @@ app.command()(load)
 app.command("import-graph")(import_graph)
 app.add_typer(ledger, name="ledger")
 app.command()(reports)
+app.add_typer(trace, name="trace")
 
 
 @app.command()
