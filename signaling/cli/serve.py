@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import os
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from signaling import logs
 from signaling.cli.failures import Misuse
 from signaling.cli.running import run_loop, stop_signals
 from signaling.config import ConfigError, ServerConfig, load_config
@@ -51,9 +51,7 @@ def run(  # noqa: PLR0917 - as many as there are flags
                 "try it here with --dev, or name certificate and token keys in a file: --config FILE",
             ) from error
         raise
-    logging.basicConfig(
-        level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
-    )
+    logs.configure(config.log)
     return run_loop(_serve(config, _Lines() if as_json else _Words(), stats_every_s))
 
 

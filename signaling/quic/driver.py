@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
+from signaling.context import CONNECTION
 from signaling.quic.events import (
     CLOSE_INTERNAL,
     Audio,
@@ -252,10 +253,13 @@ class Driver(asyncio.DatagramProtocol):
     # The error boundary
 
     def _guard(self, handle: LinkHandle, action: Callable[..., None], *arguments: Any) -> None:
+        token = CONNECTION.set(handle.number)
         try:
             action(*arguments)
         except Exception:
             self._on_failure(handle)
+        finally:
+            CONNECTION.reset(token)
 
     def _on_failure(self, handle: LinkHandle) -> None:
         self.stats.handler_errors += 1

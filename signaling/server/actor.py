@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from signaling import rules
+from signaling.context import CONNECTION, SPACE
 from signaling.links import SECRET_BYTES
 from signaling.protocol import ErrorCode
 from signaling.protocol import messages as wire
@@ -147,6 +148,8 @@ class SpaceActor:
 
     async def run(self) -> None:
         """Do one job after the other until the Space has ended, nothing waits and nothing is owed."""
+        SPACE.set(self.space)  # of this task alone
+        CONNECTION.set(None)  # whoever opened it is not who is at work in it
         done = 0
         while self._jobs or not self.is_over or self._ledger.owes:
             if not self._jobs:
@@ -211,6 +214,8 @@ class SpaceActor:
         except Exception:
             self.counts.errors_caught += 1
             log.exception("a job of Space %s failed", self.space.hex())
+        finally:
+            CONNECTION.set(None)
 
     async def _guarded_act(
         self, session: Session, request: wire.Request, facts: Facts, blocks: int, asked: int
@@ -223,6 +228,7 @@ class SpaceActor:
         if needed and not (blocks == self._blocks and facts.cover(needed)):
             self._ask_again(session, member, request, asked)
             return
+        CONNECTION.set(session.number)
         try:
             await self._act(session, member, request, facts)
         except Exception:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextvars import Context
 
 from signaling.server.alarms import Alarms
 from signaling.server.counts import Counts
@@ -29,6 +30,8 @@ class Turns:
         self._counts = counts
         self._work: Callable[[int], int] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        # Timers keep the context in which they are set: without one of ours, that of whoever set an alarm.
+        self._context = Context()
         self._timer: asyncio.TimerHandle | None = None
         self._next_us = 0
 
@@ -66,7 +69,9 @@ class Turns:
     def _turn_at(self, due_us: int) -> None:
         if self._loop is not None:
             self._next_us = due_us
-            self._timer = self._loop.call_later(max(0, due_us - self.now_us()) / _SECOND_US, self._turn)
+            self._timer = self._loop.call_later(
+                max(0, due_us - self.now_us()) / _SECOND_US, self._turn, context=self._context
+            )
 
     def _sooner(self, at_us: int) -> None:
         """An alarm was set that comes before all others: wake for it, if that is before the next turn."""

@@ -97,6 +97,7 @@ HOMES = {
     "starlette": "signaling.http",
     "uvicorn": "signaling.http.door",
     "prometheus_client": "signaling.http.metrics",
+    "structlog": "signaling.logs",
     "stripe": "signaling.pay",
     "typer": "signaling.cli",
     "rich": "signaling.cli",

@@ -24,7 +24,7 @@ FOR = {
     "client": ("signaling/client", "signaling/protocol", "signaling/quic"),
     "server": (
         *("signaling/server", "signaling/media", "signaling/rules", "signaling/store", "signaling/config"),
-        *("signaling/http", "signaling/pay", "signaling/tokens.py"),
+        *("signaling/http", "signaling/pay", "signaling/tokens.py", "signaling/logs.py"),
     ),
     "pay": PAID,
     "cli": ("signaling/cli",),
