@@ -137,8 +137,10 @@ def _shown(value: Any, name: str = "") -> Any:
         return {key: _shown(each, str(key)) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_shown(each) for each in value]
-    if not isinstance(value, str):
-        return value
+    return _clean(value, name) if isinstance(value, str) else value
+
+
+def _clean(value: str, name: str) -> str:
     text = _SECRETS.sub(HIDDEN, value)
     if name == "exception":
         return text if len(text) <= EXCEPTION_CHARS else f"… {text[-EXCEPTION_CHARS:]}"

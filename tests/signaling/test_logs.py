@@ -154,7 +154,7 @@ def test_of_bytes_only_the_length_is_written(kind: Any) -> None:
     log.warning("a packet %(packet)s", {"packet": sound})
     log.warning("a packet", extra={"packet": sound})
     assert CANARY not in out.getvalue()
-    assert [line["event"] for line in out.lines()][0] == "a packet '<22 bytes>'"
+    assert out.lines()[0]["event"] == "a packet '<22 bytes>'"
     assert out.lines()[3]["packet"] == "<22 bytes>"
 
 
