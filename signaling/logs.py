@@ -58,7 +58,7 @@ def configure(config: LogConfig, stream: TextIO | None = None) -> None:
 
 
 class Sampling(logging.Filter):
-    """Of lines from one place in the code, `burst` in a second; the next one says how many were `left_out`."""
+    """Of lines from one place in the code `burst` a second; the next one says how many were `left_out`."""
 
     def __init__(self, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()

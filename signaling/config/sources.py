@@ -31,6 +31,10 @@ from signaling.config.webhooks import WebhooksConfig
 __all__ = ["ENVIRONMENT_PREFIX", "SETTINGS", "load_config"]
 
 ENVIRONMENT_PREFIX = "SPACES_"
+_OF_CLIENTS = frozenset(
+    f"{ENVIRONMENT_PREFIX}{name}"
+    for name in ("SERVER", "NAME", "TOKEN", "TOKEN_FILE", "FINGERPRINT", "CA_FILE", "TRACEBACK")
+)
 _LIKE = 0.85  # an unknown variable this like one of ours is a slip of the pen, not somebody else's
 
 _SECTIONS: Mapping[str, Any] = {
@@ -129,6 +133,8 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
         key = ours.get(variable)
         if key is not None:
             values[key] = _parse(key, text)
+        elif variable in _OF_CLIENTS:
+            continue
         elif variable.startswith(ENVIRONMENT_PREFIX) and (
             variable.startswith(sections) or difflib.get_close_matches(variable, ours, 1, _LIKE)
         ):
