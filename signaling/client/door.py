@@ -86,6 +86,7 @@ class Door:
                 Welcome,
                 lambda welcome: self._greeted(connection, welcome, at_once),
             )
+            self.credentials.shown = token
         except BaseException:
             connection.close()
             raise

@@ -179,6 +179,7 @@ class Reception:
     async def renew(self, token: str) -> None:
         """Show a fresh token."""
         await self.line.request(lambda number: wire.Renew(number, token), Ok)
+        self.door.credentials.shown = token
         self.stats.renewals += 1
 
     # Returning

@@ -33,8 +33,12 @@ async def renew_in_time(
         try:
             async with asyncio.timeout(_TOKEN_TIMEOUT_S):
                 token = await credentials.token()
-            await renew(token)
-            return
+            if token != credentials.shown:
+                await renew(token)
+                return
+            # A file that nobody has replaced yet: to show it again would gain nothing.
+            stats.renewal_failures += 1
+            log.warning("the token could not be renewed: its source still gives the one that expires")
         except ConnectionClosed:
             return
         except Exception as error:  # the callback is the program's own: it may raise anything

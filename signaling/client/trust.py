@@ -65,6 +65,8 @@ class Credentials:
     name: str = ""
     minted: str = ""
     """What a development server made for us; used instead of an empty token from then on."""
+    shown: str = ""
+    """The token by which the server knows us now."""
 
     @property
     def renewable(self) -> bool:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Desk", "Member", "Session"]
 
 _MS_US = 1_000
+_SECOND_US = 1_000_000  # tokens end at whole seconds
 _MESSAGE_CHARS = 1_000  # of an error's explanation, as the protocol bounds it
 
 
@@ -218,8 +219,10 @@ class Session:
 
     def renewed(self, member: Member) -> None:
         """The same person, with another end of their token."""
-        self.member = member
-        self._warned = False
+        before, self.member = self.member, member
+        # Who shows the same token again is not told again: they would answer that at once, without end.
+        if before is None or member.expires_us >= before.expires_us + _SECOND_US:
+            self._warned = False
         self._wake()
 
     def reply(self, message: FromServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -54,10 +55,27 @@ def test_renewal_by_callback() -> None:
     tell(story)
 
 
+def test_a_token_that_its_source_has_not_replaced_yet_is_asked_for_again_and_not_shown() -> None:
+    tokens = iter(["first", "first", "first", "second"])
+
+    async def story(stage: Stage) -> None:
+        await stage.serve()
+        client = await stage.connect(token=lambda: next(tokens))
+        stage.session.tell(TokenExpiring(0, 60_000))
+        await asyncio.sleep(5)
+        shown = [request.token for request in stage.session.requests if isinstance(request, (Hello, Renew))]
+        assert shown == ["first", "second"]
+        assert (client.stats.renewals, client.stats.renewal_failures) == (1, 2)
+
+    tell(story)
+
+
 def test_renewal_is_given_up_when_the_token_has_ended() -> None:
+    numbers = itertools.count()
+
     async def story(stage: Stage) -> None:
         await stage.serve(refusing(Renew, ErrorCode.wrong_subject))
-        client = await stage.connect(token=lambda: "same")
+        client = await stage.connect(token=lambda: f"token {next(numbers)}")
         stage.session.tell(TokenExpiring(0, 60_000))
         await asyncio.sleep(70)
         assert 5 <= client.stats.renewal_failures <= 10

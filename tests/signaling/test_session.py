@@ -167,6 +167,17 @@ def test_a_short_token_is_announced_at_once_and_a_renewed_one_again() -> None:
     assert line.peer.take() == [wire.TokenExpiring(0, 60_000)]
 
 
+def test_who_shows_the_same_token_again_is_not_told_again_that_it_expires() -> None:
+    line = Line()
+    line.greet(20)
+    line.session.on_time(0)
+    assert line.peer.take() == [wire.TokenExpiring(0, 20_000)]
+    line.session.renewed(Member("ann", "Ann", 20_000_000))
+    line.session.on_time(1_000_000)
+    assert line.peer.take() == []
+    assert line.desk.alarm_us == 20_000_000
+
+
 def test_what_is_wrong_with_a_message_is_answered_if_its_id_can_be_read() -> None:
     line = Line()
     line.greet()
