@@ -95,6 +95,12 @@ class Child:
                     return int(line.split()[1])
         raise self._failure("it has no memory any more")
 
+    @property
+    def said(self) -> str:
+        """What it has written to its standard error so far."""
+        number = self._words.fileno()
+        return os.pread(number, os.fstat(number).st_size, 0).decode(errors="replace")
+
     def tell(self, **fields: Any) -> None:
         """Write it a line."""
         if self._task.stdin is None:
@@ -174,6 +180,5 @@ class Child:
             self._news.notify_all()
 
     def _failure(self, what: str) -> BenchError:
-        self._words.seek(0)
-        said = self._words.read().decode(errors="replace").strip().splitlines()
+        said = self.said.strip().splitlines()
         return BenchError(f"the {self.name}: {what}" + (f" ({said[-1]})" if said else ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,22 @@ _ACK_DELAY_MS = 600.0  # the client's own; only at which packet is varied here
 class Crowd(Child):
     """Who talks in a Space of its own, and those who listen. One has come when it is made: the host.
 
-    With `space` it has no host, and its listeners join that Space.
+    With `space` it has no host, and its listeners join that Space. `more`: other options of `spaces load`.
 
     Each has a token that is signed with the server's key, as people of a real server have: what a development
     server does to register somebody by name is no part of a join.
     """
 
     def __init__(
-        self, server: str, fingerprint: str, key: Path, case: Case, core: int, *, space: str | None = None
+        self,
+        server: str,
+        fingerprint: str,
+        key: Path,
+        case: Case,
+        core: int,
+        *,
+        space: str | None = None,
+        more: Sequence[str] = (),
     ) -> None:
         self.case = case
         theirs = [] if space is None else ["--space", space, "--speakers", "0"]
@@ -44,6 +53,7 @@ class Crowd(Child):
                 ),
                 *("--ack-every", str(case.ack_every), "--ack-delay-ms", f"{_ACK_DELAY_MS:g}"),
                 *theirs,
+                *more,
             ],
             core=core,
         )

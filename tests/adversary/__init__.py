@@ -1,0 +1,1 @@
+"""The adversary: people who speak valid QUIC and mean harm, seeded; see `attacks.ATTACKS`."""
