@@ -9,7 +9,7 @@ FOLDERS := spacecore spacecore/plane signaling/media signaling/load bench
 SOURCES := pyproject.toml setup.py $(foreach folder,$(FOLDERS),$(wildcard $(addprefix $(folder)/,*.pyx *.pxd *.pxi *.c *.h)))
 
 .DEFAULT_GOAL := install
-.PHONY: install demo test test-postgres bench bench-capacity bench-compare bench-peers bench-quality fuzz soak lint clean check-tools
+.PHONY: install demo test test-postgres bench bench-capacity bench-compare bench-peers bench-quality fuzz soak adversary lint clean check-tools
 
 install: $(STAMP)
 
@@ -93,6 +93,10 @@ fuzz: install
 # Ten minutes of people coming and going; memory, sockets and counters must not drift.
 soak: install
 	$(BIN)/python -m tests.soak.soak --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED))
+
+# What attacks do to an honest room, one after the other: some four minutes. ATTACK=soak is all at once for half an hour.
+adversary: install
+	$(BIN)/python -m bench.adversary $(if $(ATTACK),--attack $(ATTACK)) $(if $(SECONDS),--seconds $(SECONDS))
 
 lint: install
 	$(BIN)/ruff check .

@@ -204,9 +204,12 @@ async def _after_a_removal(ground: Ground, n: int) -> None:
             removed = await host.ask(wire.Remove, "ghost-4")
             if isinstance(joined, wire.Joined) and isinstance(removed, wire.Ok):
                 ground.tally["removed"] += 1
-                for kind, fields in ((wire.Join, ()), (wire.Resume, (0,))):
-                    _must_be_refused(ground, await ghost.ask(kind, opened.space, *fields))
-                ghost.audio = 0
+                ghost.leave()  # the removal has ended the connection: they come back over another
+                ghost = Intruder(ground)
+                if await ghost.enter("ghost-4"):
+                    ground.tally["came_back"] += 1
+                    for kind, fields in ((wire.Join, ()), (wire.Resume, (0,))):
+                        _must_be_refused(ground, await ghost.ask(kind, opened.space, *fields))
                 for seq in range(5):
                     speech = pack_audio(
                         [b"\x78" + ground.dice.randbytes(60)], seq=seq, timestamp=960 * seq, level=9

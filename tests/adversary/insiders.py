@@ -46,6 +46,12 @@ class _Front:
         self.now: Intruder | None = None
         self._came = 0
 
+    def replace(self) -> None:
+        """Let another one come next."""
+        if self.now is not None:
+            self.now.leave()
+            self.now = None
+
     async def inside(self) -> Intruder | None:
         """Somebody who listens in the honest room; None where nobody gets in at present."""
         if self.now is not None and self.now.closed is None:
@@ -63,10 +69,17 @@ class _Front:
         return None
 
 
-async def _pelt(ground: Ground, per_s: float, packet: Callable[[Intruder], bytes]) -> None:
-    """Packets with what `packet` says, from one intruder after the other."""
+async def _pelt(
+    ground: Ground, per_s: float, packet: Callable[[Intruder], bytes], *, life: int | None = None
+) -> None:
+    """Packets with what `packet` says, from one intruder after the other, each of so many packets.
+
+    Who gave away their connection ids does not hear of their end: without `life` they would speak to nobody.
+    """
     async with _intruders(ground) as front:
-        async for _ in ground.paced(per_s):
+        async for n in ground.paced(per_s):
+            if life is not None and n % life == 0:
+                front.replace()
             intruder = await front.inside()
             if intruder is not None:
                 intruder.inject(packet(intruder))
@@ -173,7 +186,7 @@ async def cid_flood(ground: Ground) -> None:
         retire = dice.randrange(number + 1)
         return frames.new_connection_id(number, retire, dice.randbytes(dice.randrange(1, 21)))
 
-    await _pelt(ground, 300, packet)
+    await _pelt(ground, 300, packet, life=10)
 
 
 async def path_flood(ground: Ground) -> None:
@@ -211,4 +224,4 @@ async def odd_frames(ground: Ground) -> None:
             data[dice.randrange(len(data))] = dice.randrange(256)
         return bytes(data)
 
-    await _pelt(ground, 200, packet)
+    await _pelt(ground, 200, packet, life=10)
