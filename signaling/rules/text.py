@@ -16,11 +16,14 @@ BODY_CHARS = 500
 # read differently from what it says.
 _BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+# Nothing of these is seen by itself: joiners and the like, blanks, marks on letters that are not there.
+_UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Zs", "Mn", "Me"})
+_UNSEEN = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and a pattern that are blank
 
 
 def clean_text(what: str, value: str, limit_chars: int) -> str | Refused:
-    """Return `value` without surrounding blanks, or why it cannot be a `what`: empty, too long, or with
-    control or bidirectional characters."""
+    """Return `value` without surrounding blanks, or why it cannot be a `what`: empty, too long, with control
+    or bidirectional characters, or with nothing that can be seen."""
     return _clean(what, value, limit_chars, "")
 
 
@@ -93,4 +96,10 @@ def _clean(what: str, value: str, limit_chars: int, also: str) -> str | Refused:
                 f"The {what} has U+{ord(char):04X} at place {place}; control and bidirectional characters "
                 "are not allowed, leave it out.",
             )
+    if not any(_is_seen(char) for char in stripped):
+        return Refused("bad_value", f"The {what} shows nothing; give it a character that can be seen.")
     return stripped
+
+
+def _is_seen(char: str) -> bool:
+    return char not in _UNSEEN and unicodedata.category(char) not in _UNSEEN_CATEGORIES

@@ -53,6 +53,9 @@ def test_a_topic_has_one_form(typed: str, topic: str) -> None:
         ("a\nb", "U+000A at place 1"),
         ("a\u202eb", "U+202E at place 1"),
         ("a\ud800", "U+D800 at place 1"),
+        ("\u200b\u200b", "topic shows nothing"),
+        ("\u3164", "topic shows nothing"),
+        ("\ufe0f", "topic shows nothing"),
     ],
 )
 def test_topics_that_cannot_be(typed: str, part: str) -> None:
