@@ -92,7 +92,7 @@ def test_what_is_forgotten_or_never_was_makes_a_snapshot(known: int, monkeypatch
     tell(story)
 
 
-def test_a_speaker_keeps_the_place_on_stage_and_has_a_new_seat_number() -> None:
+def test_a_speaker_keeps_the_place_on_stage_and_the_seat() -> None:
     async def story(world: World) -> None:
         host, space = await world.host()
         ann = await world.speaker("ann", space, host)
@@ -112,12 +112,12 @@ def test_a_speaker_keeps_the_place_on_stage_and_has_a_new_seat_number() -> None:
         again.speak()
         again.peer.take()
         resumed = await again.ask(wire.Resume, space, known)
-        assert (resumed.role, resumed.seat, resumed.muted) == (1, 2, True)
-        assert world.engines[space].seats == {0, 2}
+        assert (resumed.role, resumed.seat, resumed.muted) == (1, 1, True)
+        assert world.engines[space].seats == {0, 1}
         assert not [asked for asked in world.engines[space].asked if asked[0] == "put"]
         await again.ask(wire.Unmute)
         again.speak()
-        assert world.engines[space].asked[-1][:2] == ("put", 2)
+        assert world.engines[space].asked[-1][:2] == ("put", 1)
 
     tell(story)
 
@@ -179,13 +179,13 @@ def test_one_may_resume_before_the_server_knows_of_the_loss() -> None:
         host, space = await world.host()
         ann = await world.speaker("ann", space, host)
         again, resumed = await back(world, "ann", space, serial(world, space))
-        assert (resumed.role, resumed.seat) == (1, 2)
+        assert (resumed.role, resumed.seat) == (1, 1)
         assert ann.peer.closed is not None
         assert ann.peer.closed[0] == CloseCode.replaced
         await ann.hang_up()
         assert world.halls[space].session_of("ann") is again.session
         once_more = await again.ask(wire.Resume, space, serial(world, space))
-        assert (once_more.role, once_more.seat) == (1, 2), "and again over the same connection"
+        assert (once_more.role, once_more.seat) == (1, 1), "and again over the same connection"
 
     tell(story)
 

@@ -59,7 +59,7 @@ def test_a_packet_that_is_due_is_found_due() -> None:
         driver._on_failure = failures.append  # type: ignore[method-assign]
         for sent_s, delay_s in found:
             link = Waiting(sent_s, delay_s)
-            handle: Any = SimpleNamespace(_link=link, _timer=None, _timer_at=0.0)
+            handle: Any = SimpleNamespace(_link=link, _timer=None, _timer_at=0.0, number=1)
             driver._arm(handle, loop.time())
             await asyncio.sleep(max(0.0, link.sent_s + link.delay_s - loop.time()) + 0.01)
             assert link.lost and link.runs == 1, (sent_s, delay_s)
