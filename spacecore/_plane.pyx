@@ -6,7 +6,7 @@ own, tells it keys, ids and addresses, and gives it packets first.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -18,7 +18,7 @@ from spacecore.libplane cimport (
     PLANE_PREFIX_BYTES, PLANE_RX, PLANE_TX, SUITES, batch_send, conn_acked, conn_advance,
     conn_counts_t, conn_detect_loss, conn_largest_payload, conn_mark, conn_may_send, conn_overhead_bytes, conn_probe_timeout_us,
     conn_range_add, conn_range_drop, conn_receive, conn_seal, conn_seal_limit, conn_seen, conn_set_others, conn_set_own_cid, conn_set_peer,
-    conn_set_prefix, conn_set_rx, conn_set_tx, conn_wipe, crypto_error, crypto_load, crypto_path, crypto_version, plane_add_cid,
+    conn_set_prefix, conn_set_rx, conn_set_skips, conn_set_tx, conn_skip, conn_wipe, crypto_error, crypto_load, crypto_path, crypto_version, plane_add_cid,
     plane_close, plane_counts_t, plane_drop_cid, plane_find, plane_free, plane_lock, plane_new, plane_note_time,
     plane_open, plane_release, plane_time, plane_trylock, received_t, suite_t, verdict_t,
 )
@@ -199,6 +199,18 @@ cdef class Connection(SharedState):
         if status != PLANE_OK:
             raise PlaneError(
                 "went_back", f"packet number {pn} was used under this key, {before} is the next; numbers only grow")
+
+    def set_skips(self, uint64_t seed):
+        """Leave a packet number out now and then, where only who knows the seed can tell: see plane.h."""
+        cdef conn_t* conn = self._enter()
+        conn_set_skips(conn, seed)
+        self._leave()
+
+    def skip(self):
+        """Leave the next number out if it is time; `seal` does so by itself."""
+        cdef conn_t* conn = self._enter()
+        conn_skip(conn)
+        self._leave()
 
     def set_send_key(self, int suite, bytes key not None, bytes iv not None, bytes hp not None, int phase):
         """Seal with this key from now on. After the first time `hp` is ignored (RFC 9001 section 6.1).

@@ -188,6 +188,8 @@ cdef extern from "plane/whole.h" nogil:
     int conn_acked(conn_t* conn, int64_t first, int64_t last, int is_largest, int64_t delay_us, int64_t now_us)
     void conn_detect_loss(conn_t* conn, int64_t now_us)
     int64_t conn_probe_timeout_us(const conn_t* conn)
+    void conn_set_skips(conn_t* conn, uint64_t seed)
+    void conn_skip(conn_t* conn)
     void conn_set_others(conn_t* conn, const int64_t* pns, int n)
     int conn_may_send(conn_t* conn, int bytes, int64_t now_us)
     int conn_overhead_bytes(const conn_t* conn)

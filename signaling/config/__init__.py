@@ -9,6 +9,7 @@ from signaling.config.files import (
     read_admin_token,
     read_pay_secrets,
     read_public_keys,
+    read_retry_key,
     read_webhook_secret,
 )
 from signaling.config.hosting import MIN_FOLLOWERS, HostingConfig, KindConfig, PeopleConfig
@@ -56,5 +57,6 @@ __all__ = [
     "read_admin_token",
     "read_pay_secrets",
     "read_public_keys",
+    "read_retry_key",
     "read_webhook_secret",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +14,15 @@ from signaling.config.tree import ServerConfig
 from signaling.config.webhooks import SECRET_LEAST_BYTES
 from signaling.tokens import read_public_key
 
+RETRY_KEY_LEAST_BYTES = 32
+
 __all__ = [
     "PaySecrets",
     "prepare_data_dir",
     "read_admin_token",
     "read_pay_secrets",
     "read_public_keys",
+    "read_retry_key",
     "read_webhook_secret",
 ]
 
@@ -86,6 +90,47 @@ def read_admin_token(config: ServerConfig) -> str:
         ) from None
     admin.check_token(token)
     return token
+
+
+def read_retry_key(config: ServerConfig) -> bytes:
+    """What the tokens of the gate are made with. ConfigError: retry_key.
+
+    Without one in the configuration it is `retry-key` in the data directory, made there at the first start
+    (mode 0600): so it outlives the process, and belongs to this server alone.
+    """
+    listen = config.listen
+    if listen.retry_key is not None:
+        return _checked_key("listen.retry_key", "it", listen.retry_key.encode())
+    path = listen.retry_key_file or config.store.data_dir / "retry-key"
+    try:
+        if listen.retry_key_file is None:
+            _create_key(path)
+        secret = path.read_bytes().strip()
+    except OSError as error:
+        raise ConfigError(
+            "retry_key",
+            "listen.retry_key_file",
+            f"{path} cannot be used: {error.strerror}; name a file with 32 random bytes in hex",
+        ) from error
+    return _checked_key("listen.retry_key_file", str(path), secret)
+
+
+def _checked_key(key: str, what: str, secret: bytes) -> bytes:
+    if len(secret) < RETRY_KEY_LEAST_BYTES:
+        raise ConfigError(
+            "retry_key",
+            key,
+            f"{what} has {len(secret)} bytes and {RETRY_KEY_LEAST_BYTES} is the least; take 32 random "
+            "ones in hex",
+        )
+    return secret
+
+
+def _create_key(path: Path) -> None:
+    with contextlib.suppress(FileExistsError):
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(file, "wb") as stream:
+            stream.write(os.urandom(RETRY_KEY_LEAST_BYTES).hex().encode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,12 +35,16 @@ class ListenConfig(Section):
     """Where the server listens, UDP. Port 0 takes a free one.
 
     `public` is the `host:port` under which clients reach it, for links; empty where that is the same.
+    The retry key is what the tokens of the gate are made with: the same for all processes that clients may
+    reach in turn. Where neither it nor its file is named, one is made in the data directory.
     """
 
     section: ClassVar[str] = "listen"
     host: str = "127.0.0.1"
     port: int = number(4433, 0, 65535)
     public: str = ""
+    retry_key: str | None = field(default=None, repr=False)
+    retry_key_file: Path | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,6 +53,10 @@ class ListenConfig(Section):
                 Link(self.public, bytes(16))
             except LinkError as error:
                 raise ConfigError("out_of_range", "listen.public", str(error)) from None
+        if self.retry_key is not None and self.retry_key_file is not None:
+            raise ConfigError(
+                "retry_key", "listen.retry_key", "2 keys are named and 1 is used; leave listen.retry_key out"
+            )
 
     @property
     def is_loopback(self) -> bool:
@@ -119,7 +127,12 @@ class LimitsConfig(Section):
 
     section: ClassVar[str] = "limits"
     connections: int = number(10_000, 1, 1_000_000)
+    connections_per_prefix: int = number(2_000, 1, 1_000_000)
+    prefix_v4_bits: int = number(24, 8, 32)
+    prefix_v6_bits: int = number(56, 16, 128)
     half_open: int = number(512, 1, 65_536)
+    half_open_per_prefix: int = number(128, 1, 65_536)
+    returning: int = number(512, 1, 65_536)
     retry_above: int = number(128, 0, 65_536)
     handshake_ms: int = number(10_000, 100, 60_000)
     idle_ms: int = number(30_000, 1_000, 600_000)
@@ -130,6 +143,7 @@ class LimitsConfig(Section):
     requests_aside: int = number(4, 1, 1_000)
     requests_per_s: int = number(20, 1, 10_000)
     requests_burst: int = number(40, 1, 10_000)
+    packets_per_s: int = number(500, 50, 100_000)
     audio_per_s: int = number(100, 50, 1_000)
     spaces: int = number(1_000, 1, 100_000)
     inbox: int = number(1_024, 1, 65_536)

@@ -1,4 +1,4 @@
-"""The one module that names private state of aioquic: what is used, why, and which versions were tested.
+"""Where private state of aioquic is named, with `bridge_guards`: what is used, and why.
 
 `tests/signaling/test_quic_contract.py` holds every name and every behaviour used here. After an upgrade of
 aioquic read the diff of `quic/connection.py`, run that test, and only then add it to `versions`. Beside each
@@ -7,13 +7,13 @@ use stands what it is for.
 
 from __future__ import annotations
 
+import os
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
-from aioquic.quic.connection import QuicConnection, QuicConnectionError, QuicConnectionState
-from aioquic.quic.packet import QuicErrorCode, QuicFrameType
-from aioquic.quic.packet_builder import QuicPacketBuilder
+from aioquic.quic.connection import QuicConnection, QuicConnectionState
+from aioquic.quic.packet import QuicFrameType
 from aioquic.quic.rangeset import RangeSet
 from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.quic.stream import QuicStream
@@ -21,6 +21,7 @@ from aioquic.tls import Epoch
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from signaling.quic import keys
+from signaling.quic.bridge_guards import GuardedConnection, never_sent
 from signaling.quic.configuration import ack_delay_exponent, promise_ack_delay
 from signaling.quic.congestion import SharedReno
 from signaling.quic.events import Ending
@@ -32,15 +33,15 @@ from spacecore._plane import RX, TX, Connection
 
 __all__ = [
     "UPDATE_PING",
-    "FixedWindows",
     "SharedConnection",
     "backlog_bytes",
     "ending",
-    "fragments",
+    "give_token",
+    "given_token",
     "has_work",
     "heard_nothing",
+    "is_scattered",
     "largest_payload_bytes",
-    "limit_streams",
     "packets_in_flight",
     "peer_certificate_der",
     "pending_datagrams",
@@ -49,42 +50,13 @@ __all__ = [
 ]
 
 UPDATE_PING = 1  # marks the PING that carries a key update; the link's own have another number
-_STREAM_CREDIT_BYTES = 1 + 2 * 8  # a MAX_STREAM_DATA frame: its type and two numbers, RFC 9000 section 19.10
 _LEAST_RTT_S = 0.001  # as aioquic has it
 _SKIPPED = 4096  # more packets than one call makes, and not too many for a peer to tell the next one's number
 
 check_version()
 
 
-class FixedWindows(QuicConnection):
-    """A connection whose streams have a window of fixed size: credit follows what was delivered.
-
-    So no more than `max_stream_data` bytes of a stream are ever held, with all gaps. aioquic doubles the
-    window without a ceiling and fills the gap before early data with zeros: 14 packets of one byte took
-    512 MiB. The window of the whole connection still grows: with so few streams it bounds nothing more.
-    """
-
-    def _write_stream_limits(
-        self, builder: QuicPacketBuilder, space: QuicPacketSpace, stream: QuicStream
-    ) -> None:
-        window_bytes = self._configuration.max_stream_data
-        credit = stream.receiver.starting_offset() + window_bytes
-        # Half a window at a time. 0 is a stream of our own that only we write to.
-        if stream.max_stream_data_local and credit - stream.max_stream_data_local >= window_bytes // 2:
-            stream.max_stream_data_local = credit
-        if stream.max_stream_data_local_sent != stream.max_stream_data_local:
-            frame = builder.start_frame(
-                QuicFrameType.MAX_STREAM_DATA,
-                capacity=_STREAM_CREDIT_BYTES,
-                handler=self._on_max_stream_data_delivery,
-                handler_args=(stream,),
-            )
-            frame.push_uint_var(cast(int, stream.stream_id))
-            frame.push_uint_var(stream.max_stream_data_local)
-            stream.max_stream_data_local_sent = stream.max_stream_data_local
-
-
-class SharedConnection(FixedWindows):
+class SharedConnection(GuardedConnection):
     """A connection whose 1-RTT packets are sealed and opened by two sides: aioquic and a native Connection.
 
     **No packet number is ever given out twice**: both take it from the one native counter, and native sending
@@ -93,7 +65,9 @@ class SharedConnection(FixedWindows):
     wait in `flushed` (where the plane has a socket of its own it sends them itself).
     """
 
-    def __init__(self, *, connection: Connection, acks: AckPolicy, **arguments: Any) -> None:
+    def __init__(
+        self, *, connection: Connection, acks: AckPolicy, skip_seed: bytes = b"", **arguments: Any
+    ) -> None:
         # Before aioquic's own: its constructor sets the packet number.
         self.connection = connection
         self.flushed: list[tuple[bytes, Address]] = []
@@ -106,14 +80,14 @@ class SharedConnection(FixedWindows):
         self._sealed = 0  # by aioquic, under the present key
         self._integrity_limit = 0
         super().__init__(**arguments)
+        if self.skips is not None:  # the native side does it: both take their numbers from there
+            self.skips = None
+            connection.set_skips(int.from_bytes(skip_seed or os.urandom(8)))
         connection.set_ack_policy(acks.every, acks.delay_ms)
         connection.set_own_frame_bytes(self._configuration.max_datagram_frame_size or 0)
         congestion = self._loss._cc
         if isinstance(congestion, SharedReno):
             congestion.other = connection
-        # An instance attribute stands before the method, so every ACK that aioquic parses passes here first.
-        self._take_ack: Callable[..., None] = self._loss.on_ack_received
-        self._loss.on_ack_received = self._on_ack_received  # type: ignore[method-assign]
 
     # The packet number: aioquic reads it into its builder and writes it back, for all packet number spaces.
 
@@ -188,6 +162,7 @@ class SharedConnection(FixedWindows):
         connection = self.connection
         connection.flags = 0
         before = connection.packet_number
+        connection.skip()
         try:
             if self._handshake_confirmed and self._close_event is None:
                 self._keep_limits()
@@ -294,20 +269,17 @@ class SharedConnection(FixedWindows):
     def _on_ack_received(
         self, *, ack_rangeset: RangeSet, ack_delay: float, now: float, space: QuicPacketSpace
     ) -> None:
-        # aioquic takes an ACK of a packet that was never sent as good news about the path.
         connection = self.connection
         top = ack_rangeset.bounds().stop
         if top > connection.packet_number:
-            raise QuicConnectionError(
-                error_code=QuicErrorCode.PROTOCOL_VIOLATION,
-                frame_type=QuicFrameType.ACK,
-                reason_phrase="ACK of a packet that was never sent",
-            )
+            raise never_sent()
         if space is self._spaces[Epoch.ONE_RTT]:
             for each in ack_rangeset:
-                connection.acked(each.start, each.stop - 1, each.stop == top, to_us(ack_delay), to_us(now))
+                is_largest = each.stop == top
+                if not connection.acked(each.start, each.stop - 1, is_largest, to_us(ack_delay), to_us(now)):
+                    raise never_sent()
             connection.detect_loss(to_us(now))
-        self._take_ack(ack_rangeset=ack_rangeset, ack_delay=ack_delay, now=now, space=space)
+        super()._on_ack_received(ack_rangeset=ack_rangeset, ack_delay=ack_delay, now=now, space=space)
 
 
 def largest_payload_bytes(quic: QuicConnection) -> int:
@@ -343,6 +315,7 @@ def has_work(quic: QuicConnection) -> bool:
         or quic._ping_pending
         or quic._probe_pending
         or quic._retire_connection_ids
+        or (isinstance(quic, GuardedConnection) and quic.return_token)
         or any(
             stream.sender.reset_pending or stream.receiver.stop_pending or not stream.sender.buffer_is_empty
             for stream in quic._streams.values()
@@ -350,15 +323,20 @@ def has_work(quic: QuicConnection) -> bool:
     )
 
 
-def fragments(quic: QuicConnection) -> int:
-    """Pieces that wait for earlier ones, of the stream with the most; with 12,000 a packet cost 58 ms."""
-    return max((len(stream.receiver._ranges) for stream in quic._streams.values()), default=0)
+def is_scattered(quic: QuicConnection) -> bool:
+    """Whether a stream came in more pieces, or with more missing, than the limits allow."""
+    return isinstance(quic, GuardedConnection) and quic.scattered
 
 
-def limit_streams(quic: QuicConnection, bidirectional: int, unidirectional: int) -> None:
-    """Say how many streams the peer may open (aioquic: 128 each). Before the first packet only."""
-    quic._local_max_streams_bidi.value = quic._local_max_streams_bidi.sent = bidirectional
-    quic._local_max_streams_uni.value = quic._local_max_streams_uni.sent = unidirectional
+def give_token(quic: QuicConnection, token: bytes) -> None:
+    """Send it with the next packet, and again where that is lost."""
+    if isinstance(quic, GuardedConnection):
+        quic.return_token = token
+
+
+def given_token(quic: QuicConnection) -> bytes:
+    """What the server has sent of that kind last."""
+    return quic.received_token if isinstance(quic, GuardedConnection) else b""
 
 
 def heard_nothing(quic: QuicConnection) -> bool:

@@ -9,6 +9,7 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 
 from signaling.quic import bridge
+from signaling.quic.bridge_guards import GuardedConnection
 from signaling.quic.limits import CLIENT_ACKS, SERVER_ACKS, Address, LinkStats
 from signaling.quic.shared_space import to_us
 from spacecore._plane import DONE, DROP, TX, VIOLATION, Connection, Plane
@@ -177,22 +178,27 @@ def carrier(quic: QuicConnection, stats: LinkStats, *, acknowledges: bool) -> Ca
 
 
 def server_side(
-    configuration: QuicConfiguration, original_cid: bytes, retry_cid: bytes | None, plane: Plane | None
+    configuration: QuicConfiguration,
+    original_cid: bytes,
+    retry_cid: bytes | None,
+    plane: Plane | None,
+    skip_seed: bytes,
 ) -> QuicConnection:
     """A connection that waits for its client's first Initial. Raises PlaneError (`too_many_connections`)."""
     arguments: dict[str, Any] = {
         "configuration": configuration,
         "original_destination_connection_id": original_cid,
         "retry_source_connection_id": retry_cid,
+        "skip_seed": skip_seed,
     }
     if plane is None:
-        return bridge.FixedWindows(**arguments)
+        return GuardedConnection(**arguments)
     return bridge.SharedConnection(connection=plane.open(), acks=SERVER_ACKS, **arguments)
 
 
 def client_side(configuration: QuicConfiguration, plane: Plane | None) -> QuicConnection:
     """A connection to `connect`. Raises PlaneError (`too_many_connections`)."""
     if plane is None:
-        return bridge.FixedWindows(configuration=configuration)
+        return GuardedConnection(configuration=configuration)
     connection = plane.open(is_client=True)
     return bridge.SharedConnection(connection=connection, acks=CLIENT_ACKS, configuration=configuration)

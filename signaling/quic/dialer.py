@@ -47,13 +47,16 @@ class Dialer(Driver):
         alpn: str = ALPN,
         clock: Clock = time.monotonic,
         plane: Plane | None = None,
+        return_token: bytes = b"",
     ) -> None:
         super().__init__(on_link, clock)
         limits = limits or LinkLimits()
         self._remote = remote
         self._trust = trust
         configuration = client_configuration(server_name, trust, limits, alpn)
-        link = Link.dial(configuration, limits, remote=remote, now_s=clock(), plane=plane)
+        link = Link.dial(
+            configuration, limits, remote=remote, now_s=clock(), plane=plane, return_token=return_token
+        )
         self.handle = LinkHandle(self, link, 1)
         self._alive = True
         self._verdict: ConnectError | None = None
@@ -166,6 +169,7 @@ async def connect(
     clock: Clock = time.monotonic,
     open_transport: OpenTransport | None = None,
     native: bool = True,
+    return_token: bytes = b"",
 ) -> LinkHandle:
     """Connect to a server and verify it; the handler that `on_link` makes gets `on_established` before.
 
@@ -189,6 +193,7 @@ async def connect(
             alpn=alpn,
             clock=clock,
             plane=client_plane() if native else None,
+            return_token=return_token,
         )
         try:
             async with asyncio.timeout(share_s):

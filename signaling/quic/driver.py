@@ -47,6 +47,7 @@ class DriverStats:
     version_negotiations: int = 0
     handler_errors: int = 0  # exceptions that the error boundary caught
     too_slow: int = 0
+    flood_dropped: int = 0  # packets that one connection sent beyond what is read of it
 
 
 class Driver(asyncio.DatagramProtocol):
@@ -112,6 +113,9 @@ class Driver(asyncio.DatagramProtocol):
     def knows(self, handle: LinkHandle) -> bool:
         """Whether the link is not forgotten yet."""
         raise NotImplementedError
+
+    def let_return(self, handle: LinkHandle) -> None:
+        """Make it easy for the peer to come back; a client has nothing to give."""
 
     # For the two kinds of endpoint
 

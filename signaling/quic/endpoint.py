@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import itertools
+import os
 import socket
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from signaling.quic.address_tokens import AddressTokens
 from signaling.quic.certificate import ServerCertificate
 from signaling.quic.configuration import ALPN, server_configuration
 from signaling.quic.dialer import Dialer, connect
@@ -51,6 +53,7 @@ SendTo = Callable[[bytes, Address], object]
 
 # A tick sends to all listeners at once, and all of them may answer at once.
 _SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
+_SEED_BYTES = 8
 
 
 class Listener(Driver):
@@ -71,13 +74,16 @@ class Listener(Driver):
         *,
         limits: LinkLimits | None = None,
         gate: GateLimits | None = None,
+        tokens: AddressTokens | None = None,
         alpn: str = ALPN,
         clock: Clock = time.monotonic,
         plane: Plane | None = None,
         acknowledges: bool = True,
+        random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         super().__init__(on_link, clock)
-        self.gate = Gate(gate)
+        self.gate = Gate(gate, random_bytes, tokens)
+        self._random_bytes = random_bytes
         self.plane = plane
         self._acknowledges = acknowledges
         self._limits = limits or LinkLimits()
@@ -205,6 +211,8 @@ class Listener(Driver):
             handle = self._routes.get(data[1 : 1 + CID_BYTES])
             if handle is None:
                 self.stats.unknown_cid += 1
+            elif not handle._may_be_read(self._clock(), self._limits.packets_per_s):
+                self.stats.flood_dropped += 1
             else:
                 self._received(handle, data, address, late_s, native_first=native_first)
 
@@ -271,6 +279,7 @@ class Listener(Driver):
             retry_cid=admission.retry_cid,
             plane=self.plane,
             acknowledges=self._acknowledges,
+            skip_seed=self._random_bytes(_SEED_BYTES),
         )
         handle = LinkHandle(self, link, next(self._numbers))
         self._links[handle.number] = handle
@@ -278,13 +287,21 @@ class Listener(Driver):
             self._slots[link.connection.slot] = handle
         for cid in (first_cid, link.host_cid):
             self._cid_changed(handle, cid, valid=True)
-        self.gate.opened(handle.number, now_s)
+        self.gate.opened(handle.number, now_s, admission)
         self._received(handle, data, address)
         if link.heard_nothing:
             self.stats.garbage += 1
+            self.gate.wasted(now_s)
             self._forget(handle)
         elif self._gate_timer is None:
             self._arm_gate(now_s)
+
+    def let_return(self, handle: LinkHandle) -> None:
+        """Give the peer a token with which the gate knows it when it comes back."""
+        address = handle.peer_address
+        if address is not None:
+            handle._link.give_return_token(self.gate.tokens.for_return(address))
+            self.touch(handle)
 
     # What the driver asks for
 

@@ -52,6 +52,8 @@ class LinkHandle:
         "_gone",
         "_handler",
         "_link",
+        "_read",
+        "_read_since_s",
         "_timer",
         "_timer_at",
         "number",
@@ -68,6 +70,8 @@ class LinkHandle:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._cids: set[bytes] = set()
+        self._read_since_s = float("-inf")
+        self._read = 0
         self._gone: asyncio.Future[None] | None = None
 
     def send_stream(self, data: bytes) -> bool:
@@ -92,6 +96,22 @@ class LinkHandle:
         if queued:
             self._driver.touch(self)
         return queued
+
+    def let_return(self) -> None:
+        """Let the peer come back as one who was here: the gate has a lane for them."""
+        self._driver.let_return(self)
+
+    @property
+    def return_token(self) -> bytes:
+        """What the server has given to us, to come back with; empty for none."""
+        return self._link.return_token
+
+    def _may_be_read(self, now_s: float, per_s: int) -> bool:
+        """Counts one more packet; whether it is among the first of this second that are read."""
+        if now_s - self._read_since_s >= 1:
+            self._read_since_s, self._read = now_s, 0
+        self._read += 1
+        return self._read <= per_s
 
     def ping(self) -> None:
         """Keep the connection and the path's address translation alive."""

@@ -17,11 +17,13 @@ class LinkLimits:
 
     audio_queue: int = 10  # datagrams waiting to be sent; the oldest is dropped (200 ms of audio)
     control_backlog_bytes: int = 256 * 1024  # control data sent or waiting, not acknowledged: then TooSlow
-    max_data_bytes: int = 256 * 1024  # first receive window of the connection
+    max_data_bytes: int = 256 * 1024  # receive window of the connection
     max_stream_data_bytes: int = 64 * 1024  # receive window of a stream
     fragments: int = 64  # pieces of a stream that wait for earlier ones; one more closes the connection
-    peer_streams: int = 4  # streams of each kind that the peer may open
+    gap_bytes: int = 16 * 1024  # bytes of a stream that may be missing before others; more closes it too
+    peer_streams: int = 4  # streams that the peer may have open, all bidirectional
     refused_streams: int = 64  # streams refused in a connection's life; one more closes it
+    packets_per_s: int = 500  # packets that aioquic has to read; more are dropped unread
     idle_timeout_s: float = 30.0
     max_packet_bytes: int = 1200  # UDP payload of a packet: the least that QUIC allows, it fits any path
 

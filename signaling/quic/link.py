@@ -10,6 +10,7 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 
 from signaling.quic import bridge
+from signaling.quic.bridge_guards import limit_streams
 from signaling.quic.carrier import carrier, client_side, server_side
 from signaling.quic.errors import TooSlow
 from signaling.quic.events import (
@@ -72,7 +73,7 @@ class Link:
         self._ping_out = False
         self._farewell = Farewell()
         self._carrier = carrier(quic, self.stats, acknowledges=acknowledges)
-        bridge.limit_streams(quic, limits.peer_streams, limits.peer_streams)
+        limit_streams(quic, limits)
 
     @classmethod
     def accept(
@@ -84,14 +85,16 @@ class Link:
         retry_cid: bytes | None = None,
         plane: Plane | None = None,
         acknowledges: bool = True,
+        skip_seed: bytes = b"",
     ) -> Self:
         """The server's side of a connection whose first Initial is about to be given to `receive`.
 
         `original_cid` is the destination connection id of the client's very first Initial; `retry_cid` the id
         that a Retry gave it, if there was one (RFC 9000 section 7.3). Where a fan-out also acknowledges what
-        this link has received, `acknowledges` is False. Raises PlaneError (`too_many_connections`).
+        this link has received, `acknowledges` is False. `skip_seed`: of numbers left
+        out. Raises PlaneError (`too_many_connections`).
         """
-        quic = server_side(configuration, original_cid, retry_cid, plane)
+        quic = server_side(configuration, original_cid, retry_cid, plane, skip_seed)
         return cls(quic, limits, is_client=False, acknowledges=acknowledges)
 
     @classmethod
@@ -103,8 +106,13 @@ class Link:
         remote: Address,
         now_s: float,
         plane: Plane | None = None,
+        return_token: bytes = b"",
     ) -> Self:
-        """The client's side: the handshake begins with the next `take_datagrams`."""
+        """The client's side: the handshake begins with the next `take_datagrams`.
+
+        `return_token`: what an earlier connection to the same server was given.
+        """
+        configuration.token = return_token
         quic = client_side(configuration, plane)
         link = cls(quic, limits, is_client=True)
         quic.connect(remote, link._advance(now_s))
@@ -187,6 +195,12 @@ class Link:
         if self.established and self.closed is None and not self._ping_out:
             self._ping_out = True
             self._quic.send_ping(LIFE_PING)
+
+    def give_return_token(self, token: bytes) -> None:
+        """Send a token to come back with, as often as it takes to arrive; a later one replaces it."""
+        if self.established and self.closed is None:
+            bridge.give_token(self._quic, token)
+            self._carrier.wake()
 
     def close(self, code: int, reason: str = "", *, transport: bool = False) -> None:
         """Close with an application code (or a QUIC error code if `transport`). Only the first close counts.
@@ -287,6 +301,11 @@ class Link:
     def control_backlog_bytes(self) -> int:
         """Control data that the peer has not acknowledged."""
         return bridge.backlog_bytes(self._quic, CONTROL_STREAM)
+
+    @property
+    def return_token(self) -> bytes:
+        """The latest token that the server has given, on a client."""
+        return bridge.given_token(self._quic)
 
     @property
     def audio_waiting(self) -> int:

@@ -28,8 +28,12 @@ class StreamGuard:
     def fault(self) -> str | None:
         """Refuse what is foreign; why the connection must be closed, or None."""
         self._refuse()
-        if bridge.fragments(self._quic) > self._limits.fragments:
-            return "a stream came in too many pieces; send it in order"
+        if bridge.is_scattered(self._quic):
+            limits = self._limits
+            return (
+                f"a stream came in more than {limits.fragments} pieces or with more than {limits.gap_bytes} "
+                "bytes missing; send it in order"
+            )
         if self._stats.streams_refused > self._limits.refused_streams:
             return (
                 f"{self._stats.streams_refused} streams opened beside the control stream, "

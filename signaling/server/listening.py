@@ -7,10 +7,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from signaling.config import ServerConfig
+from signaling.config import ServerConfig, read_retry_key
 from signaling.media import PlainRooms, Rooms
 from signaling.media.native import BUNDLES, MOST_ROOMS, NativeRooms
 from signaling.protocol import CloseCode
+from signaling.quic.address_tokens import AddressTokens
 from signaling.quic.certificate import ServerCertificate
 from signaling.quic.endpoint import Listener, listen, listen_native
 from signaling.quic.gate import GateLimits
@@ -48,6 +49,8 @@ class Listening:
         *,
         clock: Callable[[], float],
         on_room_failure: Callable[[bytes], None],
+        wall_clock: Callable[[], float],
+        random_bytes: Callable[[int], bytes],
     ) -> None:
         limits = config.limits
         self.plane, self.note = choose_plane(config.media, limits)
@@ -60,14 +63,22 @@ class Listening:
             limits=LinkLimits(
                 audio_queue=limits.audio_queue,
                 control_backlog_bytes=limits.control_backlog_bytes,
+                packets_per_s=limits.packets_per_s,
                 idle_timeout_s=limits.idle_ms / 1_000,
             ),
             gate=GateLimits(
                 half_open=limits.half_open,
+                half_open_per_prefix=limits.half_open_per_prefix,
                 retry_above=limits.retry_above,
                 connections=limits.connections,
+                connections_per_prefix=limits.connections_per_prefix,
+                returning=limits.returning,
+                prefix_v4_bits=limits.prefix_v4_bits,
+                prefix_v6_bits=limits.prefix_v6_bits,
                 handshake_s=limits.handshake_ms / 1_000,
             ),
+            tokens=AddressTokens(read_retry_key(config), wall_clock, random_bytes),
+            random_bytes=random_bytes,
             clock=clock,
             plane=self.plane,
             acknowledges=self.plane is None,

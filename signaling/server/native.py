@@ -33,7 +33,9 @@ def choose_plane(media: MediaConfig, limits: LimitsConfig) -> tuple[Plane | None
             "(libcrypto.so.3, for example the package libssl3), or name a file in SPACECORE_LIBCRYPTO"
         )
     # Some more than the gate lets in: a connection that was closed keeps its place until its peer must know.
-    return Plane(cid_bytes=CID_BYTES, connections=2 * limits.connections + limits.half_open), ""
+    return Plane(
+        cid_bytes=CID_BYTES, connections=2 * (limits.connections + limits.returning) + limits.half_open
+    ), ""
 
 
 class Stepped(asyncio.DatagramProtocol):

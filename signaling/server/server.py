@@ -285,6 +285,8 @@ class Server:
             self._on_link,
             clock=self._clock,
             on_room_failure=self._on_room_failure,
+            wall_clock=self._wall_clock,
+            random_bytes=self._random_bytes,
         )
         self.plane_note = self._listening.note
         await self._listening.open(self._bind)

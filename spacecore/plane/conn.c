@@ -6,6 +6,8 @@
 /* RFC 9001 section 6.6: packets that one key may protect. For ChaCha20-Poly1305 the packet number ends first. */
 static const uint64_t CONFIDENTIALITY[SUITES] = {UINT64_C(1) << 23, UINT64_C(1) << 23, UINT64_C(1) << 62};
 
+enum { LEAST_PAUSE = 64 };          /* packets from one number that is left out to the next, and up to 255 more */
+
 uint64_t conn_seal_limit(const conn_t *conn) { return CONFIDENTIALITY[conn->suite]; }
 
 static void aead_free(aead_t *aead) {
@@ -155,6 +157,26 @@ void conn_set_others(conn_t *conn, const int64_t *pns, int n) {
     conn->n_others = n <= PLANE_OTHERS ? n : PLANE_OTHERS + 1;
     conn->told_acked = acked;
     conn->told_passed = passed;
+}
+
+/* splitmix64 (Steele, Lea, Flood 2014): what was seen of it does not tell what comes. */
+static int64_t next_pause(conn_t *conn) {
+    uint64_t mixed = conn->skip_seed += UINT64_C(0x9E3779B97F4A7C15);
+    mixed = (mixed ^ mixed >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94D049BB133111EB);
+    return LEAST_PAUSE + (int64_t)(mixed >> 56);
+}
+
+void conn_set_skips(conn_t *conn, uint64_t seed) {
+    conn->skip_seed = seed | 1;
+    conn->skip_at = conn->pn + next_pause(conn);
+}
+
+void conn_skip(conn_t *conn) {
+    if (conn->skip_seed == 0 || conn->pn < conn->skip_at)
+        return;
+    conn->skipped[conn->n_skipped++ % PLANE_SKIPPED] = conn->pn++;
+    conn->skip_at = conn->pn + next_pause(conn);
 }
 
 int conn_advance(conn_t *conn, int64_t pn) {

@@ -97,6 +97,7 @@ int conn_seal(conn_t *conn, const uint8_t *payload, int payload_bytes, int ack_r
     int has_ack = ack_ranges > 0 && conn->n_ranges > 0;
     if (!(conn->flags & PLANE_TX) || conn->tx.ctx == NULL || (payload == NULL && !has_ack))
         return 0;
+    conn_skip(conn);
     if (payload != NULL && (payload_bytes < 0 || payload_bytes > conn_largest_payload(conn))) {
         conn->counts.too_large++;
         return 0;
@@ -299,7 +300,7 @@ static int is_news(conn_t *conn, const uint8_t *at, const uint8_t *end, int64_t 
 }
 
 /* Carry out an ACK frame that skip_ack has found sound. 0: the other stack wants to see it too; -1: it acknowledges what
- * was never sent, and nothing has changed. */
+ * was never sent, and what it says beside that no longer matters. */
 static int take_ack(conn_t *conn, const opened_t *opened, int64_t now_us) {
     uint64_t largest = 0, delay = 0, more = 0, first = 0, gap = 0, length = 0;
     const uint8_t *at = opened->ack;
@@ -313,7 +314,8 @@ static int take_ack(conn_t *conn, const opened_t *opened, int64_t now_us) {
     int64_t last = (int64_t)largest;
     int64_t start = last - (int64_t)first;
     int news = is_news(conn, at, opened->end, start, last, more);
-    conn_acked(conn, start, last, 1, delay_us, now_us);
+    if (conn_acked(conn, start, last, 1, delay_us, now_us) < 0)
+        return -1;
     for (; more > 0; more--) {
         at = get_varint(at, opened->end, &gap);
         at = get_varint(at, opened->end, &length);
@@ -321,7 +323,8 @@ static int take_ack(conn_t *conn, const opened_t *opened, int64_t now_us) {
         start = last - (int64_t)length;
         if (conn->sent_head == conn->sent_tail || last < conn->sent[conn->sent_head % PLANE_SENT].pn)
             break;   /* older than all that we wait for */
-        conn_acked(conn, start, last, 0, 0, now_us);
+        if (conn_acked(conn, start, last, 0, 0, now_us) < 0)
+            return -1;
     }
     conn_detect_loss(conn, now_us);
     return !news;

@@ -32,7 +32,8 @@ enum {
     PLANE_DATAGRAMS = 16,         /* DATAGRAM frames of one packet; with more it goes to the other stack */
     PLANE_HELD = 3,               /* frames that wait while a connection is held; the oldest is dropped */
     PLANE_HELD_CONNS = 16,        /* connections that can have frames waiting at one time */
-    PLANE_OTHERS = 8              /* packets of the other stack in flight that are told apart */
+    PLANE_OTHERS = 8,             /* packets of the other stack in flight that are told apart */
+    PLANE_SKIPPED = 16            /* numbers left out that are remembered; the oldest is thousands of packets ago */
 };
 
 /* What may be done with a connection natively. Both need its keys and its peer to be known. */
@@ -128,6 +129,9 @@ typedef struct conn {
     aead_t tx;
     evp_cipher_ctx *tx_hp;
     evp_cipher_ctx *spare_tx, *spare_hp;    /* contexts for AES-128-GCM that wait for a key, see table.c */
+    uint64_t skip_seed;             /* 0: no number is left out */
+    int64_t skip_at;                /* the first number from this one on is */
+    uint32_t n_skipped;
     uint64_t sealed;                /* packets under the present sending key */
     uint64_t sealed_by_other;       /* of the other stack under it, as it reports */
     uint32_t largest_frame_bytes;   /* of a DATAGRAM frame, as the peer announced */
@@ -176,6 +180,8 @@ typedef struct conn {
     conn_counts_t counts;
     uint8_t wants_key_update;       /* the sending key is near its limit */
     uint8_t notified;               /* NOTICE_* bits that were queued and not taken yet; media's */
+
+    int64_t skipped[PLANE_SKIPPED]; /* the latest, in turn */
 
     /* Last, so that all above is close together: a fan-out goes through thousands of connections. */
     range_t ranges[PLANE_RANGES];   /* ascending */
@@ -250,6 +256,11 @@ void conn_range_add(conn_t *conn, int64_t start, int64_t stop);
 void conn_range_drop(conn_t *conn, int64_t stop);       /* forget [0, stop) */
 int conn_seen(const conn_t *conn, int64_t pn);
 void conn_mark(conn_t *conn, int64_t pn);
+
+/* From now on a number is left out after 64 to 319 others (RFC 9000 section 21.4): who acknowledges it makes ACKs up. Which
+ * ones follows from the seed, which nobody else may know. */
+void conn_set_skips(conn_t *conn, uint64_t seed);
+void conn_skip(conn_t *conn);                           /* leave the next number out if it is time; conn_seal does */
 
 /* An ACK that the other stack has read. -1: it acknowledges what was never sent; nothing has changed then. */
 int conn_acked(conn_t *conn, int64_t first, int64_t last, int is_largest, int64_t delay_us, int64_t now_us);

@@ -86,8 +86,16 @@ static uint64_t first_from(const conn_t *conn, int64_t pn) {
     return low;
 }
 
+static int was_skipped(const conn_t *conn, int64_t first, int64_t last) {
+    uint32_t n = conn->n_skipped < PLANE_SKIPPED ? conn->n_skipped : PLANE_SKIPPED;
+    for (uint32_t i = 0; i < n; i++)
+        if (conn->skipped[i] >= first && conn->skipped[i] <= last)
+            return 1;
+    return 0;
+}
+
 int conn_acked(conn_t *conn, int64_t first, int64_t last, int is_largest, int64_t delay_us, int64_t now_us) {
-    if (last >= conn->pn)
+    if (last >= conn->pn || was_skipped(conn, first, last))
         return -1;
     for (uint64_t i = first_from(conn, first); i < conn->sent_tail; i++) {
         sent_t *sent = at(conn, i);

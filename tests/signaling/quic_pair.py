@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -196,6 +197,7 @@ class House:
             limits=limits,
             clock=self.clock,
             plane=planes(None, 1000),
+            random_bytes=random.Random(seed).randbytes,
         )
 
     async def __aenter__(self) -> House:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aioquic._buffer import Buffer
 from aioquic.quic.packet import QuicPacketType, pull_quic_header
 
+from signaling.quic.address_tokens import RETRY_S, AddressTokens
 from signaling.quic.gate import Admission, Gate, GateLimits
 from signaling.quic.packets import (
     INITIAL_BYTES,
@@ -14,6 +15,7 @@ from signaling.quic.packets import (
     parse_initial,
     version_negotiation,
 )
+from signaling.quic.prefixes import prefix_of
 from tests.signaling.quic_pair import Pair
 
 ADDRESS = ("203.0.113.7", 40000)
@@ -32,11 +34,12 @@ def header(data: bytes) -> object:
 def test_below_the_limit_everybody_may_begin() -> None:
     gate = Gate(GateLimits(retry_above=3))
     fill(gate, 2)
-    assert gate.judge(INITIAL, ADDRESS, 0.0) == Admission(b"ORIGINAL", None)
+    assert gate.judge(INITIAL, ADDRESS, 0.0) == Admission(b"ORIGINAL", None, prefix_of(ADDRESS[0]))
 
 
 def test_from_the_limit_on_an_address_must_be_proven() -> None:
-    gate = Gate(GateLimits(retry_above=3))
+    clock = [1_000.0]
+    gate = Gate(GateLimits(retry_above=3), tokens=AddressTokens(b"k" * 32, wall=lambda: clock[0]))
     fill(gate, 3)
     answer = gate.judge(INITIAL, ADDRESS, 1.0)
     assert isinstance(answer, bytes)
@@ -44,19 +47,24 @@ def test_from_the_limit_on_an_address_must_be_proven() -> None:
     assert packet.packet_type is QuicPacketType.RETRY  # type: ignore[attr-defined]
     assert packet.destination_cid == b"CLIENTID"  # type: ignore[attr-defined]
     again = Initial(1, packet.source_cid, b"CLIENTID", packet.token)  # type: ignore[attr-defined]
-    assert gate.judge(again, ADDRESS, 1.1) == Admission(b"ORIGINAL", again.destination_cid)
+    prefix = prefix_of(ADDRESS[0])
+    assert gate.judge(again, ADDRESS, 1.1) == Admission(b"ORIGINAL", again.destination_cid, prefix)
     assert gate.stats.retries == 1
     # The token is of use to nobody else, nor later, nor for another id.
-    for initial, address, now_s in (
-        (again, ("203.0.113.8", 40000), 1.2),
-        (again, ADDRESS, 60.0),
-        (again._replace(destination_cid=b"ANOTHER1"), ADDRESS, 1.2),
-        (again._replace(token=b"made up"), ADDRESS, 1.2),
+    for initial, address, wall_s in (
+        (again, ("203.0.113.8", 40000), 1_000.0),
+        (again, ("203.0.113.7", 40001), 1_000.0),
+        (again, ADDRESS, 1_000.1 + RETRY_S),
+        (again._replace(destination_cid=b"ANOTHER1"), ADDRESS, 1_000.0),
+        (again._replace(token=again.token[:-1] + b"?"), ADDRESS, 1_000.0),
     ):
-        refused = gate.judge(initial, address, now_s)
+        clock[0] = wall_s
+        refused = gate.judge(initial, address, 1.2)
         assert isinstance(refused, bytes)
         assert header(refused).packet_type is QuicPacketType.INITIAL  # type: ignore[attr-defined]
-    assert gate.stats.bad_tokens == 4
+    assert gate.stats.bad_tokens == 5
+    clock[0] = 1_000.0 + RETRY_S
+    assert isinstance(gate.judge(again, ADDRESS, 1.2), Admission), "the last moment"
 
 
 def test_a_token_is_checked_also_when_the_rush_is_over() -> None:
@@ -65,7 +73,8 @@ def test_a_token_is_checked_also_when_the_rush_is_over() -> None:
     packet = header(gate.judge(INITIAL, ADDRESS, 0.0))  # type: ignore[arg-type]
     gate.established(0)
     again = Initial(1, packet.source_cid, b"CLIENTID", packet.token)  # type: ignore[attr-defined]
-    assert gate.judge(again, ADDRESS, 0.1) == Admission(b"ORIGINAL", again.destination_cid)
+    prefix = prefix_of(ADDRESS[0])
+    assert gate.judge(again, ADDRESS, 0.1) == Admission(b"ORIGINAL", again.destination_cid, prefix)
 
 
 def test_half_open_cap_ignores_even_proven_addresses() -> None:

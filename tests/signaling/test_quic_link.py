@@ -159,7 +159,7 @@ def test_control_backlog_at_its_bound_and_one_past_it() -> None:
     assert pair.control(pair.server_events) == b"x" * 1000 + b"y"
 
 
-@pytest.mark.parametrize("stream_id", [4, 2, 8])
+@pytest.mark.parametrize("stream_id", [4, 8])
 def test_other_streams_are_refused_and_counted(stream_id: int) -> None:
     pair = Pair()
     pair.client.send_stream(b"hel")
@@ -175,7 +175,7 @@ def test_other_streams_are_refused_and_counted(stream_id: int) -> None:
 def test_streams_of_the_server_are_refused_by_the_client() -> None:
     pair = Pair()
     pair.accepted._quic.send_stream_data(1, b"pushed")
-    pair.accepted._quic.send_stream_data(3, b"pushed")
+    pair.accepted._quic.send_stream_data(5, b"pushed")
     pair.run(1)
     assert pair.client.stats.streams_refused == 2
     assert pair.client_events == [Established()]
