@@ -250,7 +250,7 @@ _HELP: Final[Mapping[str, str]] = {
     "gate_refused_full": "Connections refused: the server is full.",
     "gate_returned": "Handshakes that began in the lane of people who return.",
     "gate_refused_prefix": "Connections refused: their address prefix has its share.",
-    "gate_ignored_prefix": "First packets ignored: too many handshakes of their address prefix were under way.",
+    "gate_ignored_prefix": "First packets ignored: too many handshakes of their prefix were under way.",
     "gate_ignored_returning": "First packets of people who return ignored: too many, or the token is in use.",
     "gate_ignored_half_open": "First packets ignored: too many handshakes were under way.",
     "gate_ignored_flood": "Refusals that were not sent: too many a second.",

@@ -288,16 +288,15 @@ class Server:
             wall_clock=self._wall_clock,
             random_bytes=self._random_bytes,
         )
-        self.plane_note = self._listening.note
         await self._listening.open(self._bind)
         self.readiness.stands("sockets")
-        self._turn_us = self._turns.now_us()
+        self.plane_note, self._turn_us = self._listening.note, self._turns.now_us()
         self._listening.start()
         self.readiness.stands("media thread")
         self._admin.show(self._listening, self._directory, self._public_address())
         self._turns.begin(self._on_turn)
-        hooks = self.config.webhooks
-        Census(self._directory, self._telling.announcer, self.store, around, hooks.count_ms).start()
+        count_ms = self.config.webhooks.count_ms
+        Census(self._directory, self._telling.announcer, self.store, around, count_ms).start()
 
     async def _finish_tasks(self, deadline_s: float) -> None:
         """Let Spaces end and the store be written, for as long as the limit allows."""

@@ -6,9 +6,7 @@
 #include <string.h>
 
 enum {
-    LONG_HEADER = 0x80,
-    FIXED_BIT = 0x40,
-    SPIN_BIT = 0x20,
+    LONG_HEADER = 0x80, FIXED_BIT = 0x40, SPIN_BIT = 0x20,
     RESERVED_BITS = 0x18,
     PHASE_BIT = 0x04,
     PROTECTED_BITS = 0x1f,
