@@ -15,13 +15,17 @@ from bench.crowd import Crowd
 from bench.ladder import Cores
 from bench.rows import CLIENT_ACK_EVERY, SKIPPED, Case, Heard, Round, late_ms
 from bench.served import Served
+from signaling.config import LimitsConfig
 
 __all__ = ["PROFILE", "Siege", "besiege"]
 
 SPEAKERS, LISTENERS = 4, 50
 PROFILE: Mapping[str, str] = {}
 """Limits that differ from the production profile: none. They are printed with the figures."""
-_DEFAULTS = {"SPACES_LIMITS_CONNECTIONS": "10000"}  # benches of capacity raise it
+_DEFAULTS = {  # benches of capacity raise them
+    f"SPACES_LIMITS_{name.upper()}": str(getattr(LimitsConfig(), name))
+    for name in ("connections", "connections_per_prefix", "half_open_per_prefix")
+}
 _WARM_UP_S = 3.0
 _QUIET_S = 3.0
 _SPARE_S = 60.0

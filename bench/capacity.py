@@ -24,6 +24,7 @@ from bench.conditions import conditions
 from bench.ladder import SETTINGS, Cores, measure
 from bench.raw import RawProcess
 from bench.rows import CLIENT_ACK_EVERY, Case, Row, summary, tidy
+from bench.served import raised_limits
 from bench.tables import text_of
 
 LISTENERS = (100, 500, 1000, 2000, 3000)
@@ -72,7 +73,7 @@ def run(chosen: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     found: dict[str, Any] = {
         "conditions": conditions()
         | {"server_core": cores.server, "load_core": cores.load}
-        | {"settings_of_rows": SETTINGS},
+        | {"settings_of_rows": SETTINGS, "raised_limits": raised_limits(MEMORY_LISTENERS)},
         "raw_us_per_packet": 0.0,
         "timer_late_ms_p99": tidy(timer["p99"]),
         "timer_late_ms": {name: tidy(value) for name, value in timer.items()},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import spacecore
@@ -17,6 +17,7 @@ from signaling.quic.certificate import Trust
 from signaling.quic.dialer import OpenTransport
 from signaling.quic.dialer import connect as dial
 from signaling.quic.errors import ConnectError as DialError
+from signaling.quic.handle import LinkHandle
 
 __all__ = ["Door"]
 
@@ -37,6 +38,8 @@ class Door:
     open_transport: OpenTransport | None = None
     bundle: int = MAX_BUNDLE
     bundle_delay_ms: int = BUNDLE_DELAY_MS
+    _last: tuple[str, LinkHandle] | None = field(default=None, init=False, repr=False)
+    """Where we were last: the server has a lane for those who come back with what it gave them."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.bundle <= MAX_BUNDLE:
@@ -122,10 +125,12 @@ class Door:
                 timeout_s=self.timeout_s,
                 clock=lambda: self.clock() / 1_000_000,
                 open_transport=self.open_transport,
+                return_token=self._last[1].return_token if self._last and self._last[0] == address else b"",
             )
         except DialError as error:
             raise ConnectError(error.code, str(error)) from error
         if not made.done():
             handle.close(0)
             raise ConnectError("closed", f"{host}:{port} ended the connection as soon as it was made")
+        self._last = (address, handle)
         return made.result()

@@ -69,7 +69,12 @@ async def spawned_server(people: int) -> AsyncIterator[SpawnedServer]:
 def _limits_for(people: int) -> dict[str, str]:
     """A server's own limits shall not be what is measured; what the operator set stays."""
     wanted = str(max(10_000, people + _SPARE_PEOPLE))
-    names = ("SPACES_LIMITS_CONNECTIONS", "SPACES_LIMITS_PEOPLE")
+    names = (
+        "SPACES_LIMITS_CONNECTIONS",
+        "SPACES_LIMITS_CONNECTIONS_PER_PREFIX",  # all come from one machine
+        "SPACES_LIMITS_HALF_OPEN_PER_PREFIX",
+        "SPACES_LIMITS_PEOPLE",
+    )
     return {name: wanted for name in names if name not in os.environ}
 
 

@@ -147,6 +147,10 @@ class GuardedConnection(QuicConnection):
             # One of our own that is gone, or of the peer's that begins: only the latter has no bytes yet.
             theirs = stream_is_client_initiated(stream_id) != self._is_client
             return theirs and offset > self.limits.gap_bytes and not self._stream_is_discarded(stream_id)
+        return self._is_apart(stream, offset)
+
+    def _is_apart(self, stream: QuicStream, offset: int) -> bool:
+        """Whether a piece that begins there is one too many, or too far from what has come."""
         receiver = stream.receiver
         if receiver.is_finished or offset <= receiver.starting_offset():
             return False
@@ -159,6 +163,19 @@ class GuardedConnection(QuicConnection):
             return False
         held_bytes = sum(each.stop - each.start for each in pieces)
         return offset - receiver.starting_offset() - held_bytes > self.limits.gap_bytes
+
+    def _handle_crypto_frame(self, context: QuicReceiveContext, frame_type: int, buf: Buffer) -> None:
+        """The same of the handshake, which any stranger can begin: aioquic holds 512 KiB of each."""
+        at = buf.tell()
+        offset = buf.pull_uint_var()
+        if self._is_apart(self._crypto_streams[context.epoch], offset):
+            raise QuicConnectionError(
+                error_code=QuicErrorCode.CRYPTO_BUFFER_EXCEEDED,
+                frame_type=frame_type,
+                reason_phrase="the handshake came in too many pieces; send it in order",
+            )
+        buf.seek(at)
+        super()._handle_crypto_frame(context, frame_type, buf)
 
     def _handle_path_challenge_frame(self, context: QuicReceiveContext, frame_type: int, buf: Buffer) -> None:
         if len(context.network_path.remote_challenges) < CHALLENGES_KEPT:

@@ -211,10 +211,14 @@ class Listener(Driver):
             handle = self._routes.get(data[1 : 1 + CID_BYTES])
             if handle is None:
                 self.stats.unknown_cid += 1
-            elif not handle._may_be_read(self._clock(), self._limits.packets_per_s):
-                self.stats.flood_dropped += 1
-            else:
+            elif self._may_be_read(handle):
                 self._received(handle, data, address, late_s, native_first=native_first)
+
+    def _may_be_read(self, handle: LinkHandle) -> bool:
+        if handle._may_be_read(self._clock(), self._limits.packets_per_s):
+            return True
+        self.stats.flood_dropped += 1
+        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone: every link that is left ends here."""
@@ -238,7 +242,8 @@ class Listener(Driver):
             return
         handle = self._routes.get(header.destination_cid)
         if handle is not None:
-            self._received(handle, data, address)
+            if self._may_be_read(handle):
+                self._received(handle, data, address)
         elif header.version not in VERSIONS:
             self._on_unknown_version(header, data, address)
         else:

@@ -79,6 +79,10 @@ class Connection:
         """The link."""
         return self._handle
 
+    def let_return(self) -> None:
+        """The gate has a lane for those who were here."""
+        self._handle.let_return()
+
     def close(self, code: int, reason: str) -> None:
         """Close the link once what was sent has left: a link sends nothing more after its close."""
         # The driver serves links by call_soon as well, and was asked to before us.

@@ -29,5 +29,8 @@ class Peer(Protocol):
     def frames(self) -> Frames | None:
         """What became of the sound that was sent; None once that is not known any more."""
 
+    def let_return(self) -> None:
+        """Have the gate know the other end when it comes back, whoever else is in front of it then."""
+
     def close(self, code: int, reason: str) -> None:
         """What was sent before goes out first."""

@@ -215,6 +215,7 @@ class Session:
             return
         self._phase = _Phase.KNOWN
         self.renewed(member)
+        self._peer.let_return()
         self.reply(message)
 
     def renewed(self, member: Member) -> None:

@@ -46,7 +46,11 @@ class FakePeer:
         self.network = "good"  # or "lossy": all sound is lost; "dead": nothing is heard from there any more
         self.frames: Frames | None = Frames()
         self.closed: tuple[int, str] | None = None
+        self.may_return = False
         self._framer = Framer()
+
+    def let_return(self) -> None:
+        self.may_return = True
 
     def send_control(self, data: bytes) -> bool:
         assert self.closed is None, "sent after the close"

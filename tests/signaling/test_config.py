@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from signaling.config import (
     load_config,
     prepare_data_dir,
     read_public_keys,
+    read_retry_key,
 )
 from signaling.tokens import new_private_key, private_key_pem, public_key_pem
 
@@ -282,3 +284,45 @@ def test_public_keys_are_read_or_refused(tmp_path: Path) -> None:
         with pytest.raises(ConfigError) as caught:
             keys(name)
         assert (caught.value.code, caught.value.key) == ("key_unreadable", "auth.keys.k1")
+
+
+def key_config(tmp_path: Path, **listen: Any) -> ServerConfig:
+    return ServerConfig(
+        listen=ListenConfig(**listen),
+        store=StoreConfig(data_dir=tmp_path),
+        auth=AuthConfig(development=True),
+    )
+
+
+def test_the_key_of_the_gate_is_made_once_and_outlives_the_process(tmp_path: Path) -> None:
+    made = read_retry_key(key_config(tmp_path))
+    assert read_retry_key(key_config(tmp_path)) == made
+    assert (tmp_path / "retry-key").stat().st_mode & 0o777 == 0o600
+    assert len(made) >= 32
+
+
+def test_the_key_of_the_gate_may_be_given_or_named(tmp_path: Path) -> None:
+    (tmp_path / "shared").write_text("f" * 32 + "\n")
+    assert read_retry_key(key_config(tmp_path, retry_key_file=tmp_path / "shared")) == b"f" * 32
+    config = key_config(tmp_path, retry_key="k" * 32)
+    assert read_retry_key(config) == b"k" * 32
+    assert "kkkk" not in repr(config)
+    assert not (tmp_path / "retry-key").exists()
+
+
+@pytest.mark.parametrize(
+    "listen", [{"retry_key": "s" * 31}, {"retry_key_file": "short"}, {"retry_key_file": "none"}]
+)
+def test_a_key_of_the_gate_that_is_too_short_or_not_there(tmp_path: Path, listen: dict[str, Any]) -> None:
+    (tmp_path / "short").write_text("s" * 31)
+    if "retry_key_file" in listen:
+        listen = {"retry_key_file": tmp_path / listen["retry_key_file"]}
+    with pytest.raises(ConfigError) as refused:
+        read_retry_key(key_config(tmp_path, **listen))
+    assert refused.value.code == "retry_key"
+    assert "sss" not in str(refused.value)
+
+
+def test_two_keys_of_the_gate_are_one_too_many(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="2 keys are named"):
+        ListenConfig(retry_key="k" * 32, retry_key_file=tmp_path / "key")

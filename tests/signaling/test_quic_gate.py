@@ -19,12 +19,30 @@ from signaling.quic.prefixes import prefix_of
 from tests.signaling.quic_pair import Pair
 
 ADDRESS = ("203.0.113.7", 40000)
+ELSEWHERE = ("198.51.100.9", 40000)
 INITIAL = Initial(1, b"ORIGINAL", b"CLIENTID", b"")
 
 
 def fill(gate: Gate, count: int, now_s: float = 0.0) -> None:
     for number in range(count):
         gate.opened(number, now_s)
+
+
+def begin(gate: Gate, number: int, address: tuple[str, int], now_s: float) -> None:
+    admission = gate.judge(INITIAL, address, now_s)
+    assert isinstance(admission, Admission)
+    gate.opened(number, now_s, admission)
+
+
+def after_retry(answer: bytes) -> Initial:
+    """What a client says then."""
+    packet = header(answer)
+    return Initial(1, packet.source_cid, b"CLIENTID", packet.token)  # type: ignore[attr-defined]
+
+
+def returning(gate: Gate) -> Initial:
+    """Of somebody who was here before, at ADDRESS."""
+    return INITIAL._replace(token=gate.tokens.for_return(ADDRESS))
 
 
 def header(data: bytes) -> object:
@@ -109,6 +127,115 @@ def test_refusals_have_a_budget() -> None:
     assert [answer is not None for answer in answers] == [True] * 3 + [False] * 7
     assert gate.stats.ignored_flood == 7
     assert gate.judge(INITIAL, ADDRESS, 6.1) is not None
+
+
+def test_half_open_connections_of_a_prefix_at_their_bound_and_one_past_it() -> None:
+    gate = Gate(GateLimits(half_open_per_prefix=4, retry_above=100))
+    begin(gate, 1, ADDRESS, now_s=0.0)
+    begin(gate, 2, ("203.0.113.99", 1), now_s=0.0)
+    # From half of the bound on its addresses must be proven; those of others need not be.
+    answer = gate.judge(INITIAL, ADDRESS, 0.0)
+    assert isinstance(answer, bytes)
+    assert isinstance(gate.judge(INITIAL, ELSEWHERE, 0.0), Admission)
+    for number in (3, 4):
+        proven = gate.judge(after_retry(answer), ADDRESS, 0.0)
+        assert isinstance(proven, Admission)
+        gate.opened(number, 0.0, proven)
+    assert gate.judge(after_retry(answer), ADDRESS, 0.0) is None, "one past it"
+    assert gate.stats.ignored_prefix == 1
+    assert isinstance(gate.judge(INITIAL, ELSEWHERE, 0.0), Admission)
+    gate.established(1)
+    assert isinstance(gate.judge(after_retry(answer), ADDRESS, 0.0), Admission)
+
+
+def test_connections_of_a_prefix_at_their_bound_and_one_past_it() -> None:
+    gate = Gate(GateLimits(connections_per_prefix=2))
+    for number in (1, 2):
+        begin(gate, number, ("203.0.113.7", number), now_s=0.0)
+        gate.established(number)
+    refused = gate.judge(INITIAL, ("203.0.113.200", 1), 0.0)
+    assert isinstance(refused, bytes)
+    assert header(refused).packet_type is QuicPacketType.INITIAL  # type: ignore[attr-defined]
+    assert gate.stats.refused_prefix == 1
+    assert isinstance(gate.judge(INITIAL, ("203.0.114.1", 1), 0.0), Admission)
+    gate.gone(1)
+    assert isinstance(gate.judge(INITIAL, ADDRESS, 0.0), Admission)
+    gate.gone(2)
+    assert gate.prefixes == 0, "nothing is kept of who is gone"
+
+
+def test_loopback_is_a_prefix_like_any_other() -> None:
+    gate = Gate(GateLimits(connections_per_prefix=1))
+    begin(gate, 1, ("127.0.0.1", 5), now_s=0.0)
+    assert isinstance(gate.judge(INITIAL, ("127.0.0.2", 6), 0.0), bytes)
+    assert gate.stats.refused_prefix == 1
+
+
+def test_garbage_makes_a_rush_for_a_second() -> None:
+    gate = Gate(GateLimits(retry_above=2))
+    gate.wasted(10.0)
+    assert isinstance(gate.judge(INITIAL, ADDRESS, 10.5), Admission)
+    gate.wasted(10.5)
+    assert isinstance(gate.judge(INITIAL, ADDRESS, 10.9), bytes)
+    assert isinstance(gate.judge(INITIAL, ADDRESS, 11.0), Admission)
+
+
+def test_who_returns_has_a_lane_that_no_rush_closes() -> None:
+    gate = Gate(GateLimits(half_open=2, retry_above=1, connections=2, connections_per_prefix=2))
+    fill(gate, 2)
+    back = returning(gate)
+    assert not isinstance(gate.judge(INITIAL, ADDRESS, 0.0), Admission)
+    admission = gate.judge(back, ADDRESS, 0.0)
+    assert isinstance(admission, Admission)
+    assert admission.returning is not None
+    gate.opened(10, 0.0, admission)
+    assert gate.judge(back, ADDRESS, 0.0) is None, "one handshake at a time for one token"
+    assert gate.stats.ignored_returning == 1
+    gate.established(10)
+    assert isinstance(gate.judge(back, ADDRESS, 0.0), Admission)
+    assert gate.stats.returned == 1
+    # From another address it is proven first, and the lane is kept.
+    retried = gate.judge(back, ELSEWHERE, 0.0)
+    assert isinstance(retried, bytes)
+    proven = gate.judge(after_retry(retried), ELSEWHERE, 0.0)
+    assert isinstance(proven, Admission)
+    assert proven.returning == admission.returning
+    assert proven.original_cid == b"ORIGINAL"
+
+
+def test_the_lane_of_who_returns_at_its_bound_and_one_past_it() -> None:
+    gate = Gate(GateLimits(returning=2, connections=1))
+    for number in (1, 2):
+        admission = gate.judge(returning(gate), ADDRESS, 0.0)
+        assert isinstance(admission, Admission)
+        gate.opened(number, 0.0, admission)
+    assert gate.judge(returning(gate), ADDRESS, 0.0) is None
+    assert gate.stats.ignored_returning == 1
+    # Up to so many connections beyond those of all: with the third they are.
+    gate.established(1)
+    third = gate.judge(returning(gate), ADDRESS, 0.0)
+    assert isinstance(third, Admission)
+    gate.opened(3, 0.0, third)
+    gate.established(2)
+    assert isinstance(gate.judge(returning(gate), ADDRESS, 0.0), bytes)
+    assert gate.stats.refused_full == 1
+    assert gate.expired(10.0) == [3]
+    assert gate.half_open == 0
+
+
+def test_a_token_of_return_that_is_good_for_nothing_makes_a_stranger() -> None:
+    gate = Gate()
+    old = AddressTokens(b"another key" * 4)
+    admission = gate.judge(INITIAL._replace(token=old.for_return(ADDRESS)), ADDRESS, 0.0)
+    assert admission == Admission(b"ORIGINAL", None, prefix_of(ADDRESS[0]))
+    assert gate.stats.bad_tokens == 1
+
+
+def test_processes_with_the_same_key_take_each_others_tokens() -> None:
+    one, other = (Gate(GateLimits(retry_above=0), tokens=AddressTokens(b"k" * 32)) for _ in range(2))
+    answer = one.judge(INITIAL, ADDRESS, 0.0)
+    assert isinstance(answer, bytes)
+    assert isinstance(other.judge(after_retry(answer), ADDRESS, 0.0), Admission)
 
 
 def test_handshakes_expire_in_order_and_once() -> None:
