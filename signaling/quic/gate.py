@@ -112,6 +112,7 @@ class Gate:
         self._returning: dict[bytes, int] = {}  # half-open ones by the token that they came with
         self._refusals = _PerSecond()
         self._wasted = _PerSecond()
+        self._guessed = _PerSecond()
 
     @property
     def half_open(self) -> int:
@@ -145,6 +146,9 @@ class Gate:
                 self.stats.bad_tokens += 1
                 if self.tokens.is_of_retry(initial.token):
                     return self._refuse(initial, INVALID_TOKEN, now_s)
+                if self._guessed.add(now_s) > self.limits.refusals_per_s:
+                    self.stats.ignored_flood += 1  # a Retry for each would cost ten times what this did
+                    return None
         if proof is not None and proof.returning is not None:
             return self._judge_returning(initial, address, proof, proof.returning, now_s)
         return self._judge_stranger(initial, address, proof, now_s)

@@ -231,6 +231,16 @@ def test_a_token_of_return_that_is_good_for_nothing_makes_a_stranger() -> None:
     assert gate.stats.bad_tokens == 1
 
 
+def test_made_up_tokens_at_their_bound_and_one_past_it() -> None:
+    gate = Gate(GateLimits(refusals_per_s=3))
+    made_up = INITIAL._replace(token=b"\xff" * 77)
+    answers = [gate.judge(made_up, ADDRESS, 5.0) for _ in range(5)]
+    assert [answer is not None for answer in answers] == [True] * 3 + [False] * 2
+    assert (gate.stats.bad_tokens, gate.stats.ignored_flood) == (5, 2)
+    assert isinstance(gate.judge(INITIAL, ADDRESS, 5.0), Admission), "who shows none is not concerned"
+    assert gate.judge(made_up, ADDRESS, 6.0) is not None, "nor anybody a second later"
+
+
 def test_processes_with_the_same_key_take_each_others_tokens() -> None:
     one, other = (Gate(GateLimits(retry_above=0), tokens=AddressTokens(b"k" * 32)) for _ in range(2))
     answer = one.judge(INITIAL, ADDRESS, 0.0)
