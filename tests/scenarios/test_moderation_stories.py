@@ -206,7 +206,8 @@ def test_two_hosts_act_at_once_and_on_somebody_who_is_gone(place: str, tmp_path:
                 assert await refused(act(at_lio.me)) == "no_such_person"
             assert await refused(at_cato.mute(talk.me)) == "not_permitted"
             assert await refused(at_cato.remove(talk.me)) == "not_permitted"
-            assert [seat.user for seat in talk.stage] == [talk.me, at_cato.me]
+            # The stage is told a while after it changed, so that several changes are told at once.
+            await until(lambda: [seat.user for seat in talk.stage] == [talk.me, at_cato.me], talk)
 
     tell(story, tmp_path, place)
 
