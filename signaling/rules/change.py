@@ -165,10 +165,14 @@ class Change:
 
     def open_invite(self, invitation: Invitation) -> None:
         self.set(invites={**self.state.invites, invitation.user: invitation})
+        self._forget_lapsed(invitation.user)
         self.add(fx.InviteAdded(invitation))
 
     def close_invite(self, user: str, how: str) -> None:
         self.set(invites=_without(self.state.invites, user))
+        if how == "lapsed":
+            lapsed = (*self.state.lapsed_invites, user)
+            self.set(lapsed_invites=lapsed[-self.state.limits.invites :])
         self.add(fx.InviteClosed(user, how))
 
     def add_link(self, digest: bytes, link: SpeakLink) -> None:
@@ -184,6 +188,9 @@ class Change:
         """A link is no longer known. One that was used is closed already."""
         link = self.state.links[digest]
         self.set(links=_without(self.state.links, digest))
+        if how == "lapsed" and not link.used_by:
+            lapsed = (*self.state.lapsed_links, digest)
+            self.set(lapsed_links=lapsed[-self.state.limits.links :])
         if not link.used_by:
             self.add(fx.LinkClosed(digest, how))
 
@@ -211,6 +218,8 @@ class Change:
             asks={},
             invites={},
             links={},
+            lapsed_invites=(),
+            lapsed_links=(),
             pins=(),
             resting_seats=frozenset(),
             absent={},
@@ -245,6 +254,12 @@ class Change:
             self.close_ask(user, why)
         if user in self.state.invites:
             self.close_invite(user, why)
+        self._forget_lapsed(user)
+
+    def _forget_lapsed(self, user: str) -> None:
+        if user in self.state.lapsed_invites:
+            others = tuple(who for who in self.state.lapsed_invites if who != user)
+            self.set(lapsed_invites=others)
 
     def _free_number(self) -> int:
         """The lowest seat number that is free and did not become free just now.

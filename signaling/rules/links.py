@@ -87,14 +87,11 @@ def redeem_into(change: Change, user: str, digest: bytes, now_us: int) -> Refuse
     state = change.state
     link = state.links.get(digest)
     if link is None:
-        return Refused(
-            "not_invited", "This link to speak is unknown or revoked; ask a host for another, or only listen."
-        )
+        return _unknown(state, digest)
     if link.used_by == user:
         return None
     if link.used_by or now_us >= link.expires_us:
-        what = "was used already, once is the limit" if link.used_by else "is too old"
-        return Refused("invite_lapsed", f"This link to speak {what}; ask a host for another, or only listen.")
+        return _lapsed("was used already, once is the limit" if link.used_by else "is too old")
     if user in state.on_stage:
         return None
     if len(state.invites) >= state.limits.invites:
@@ -124,6 +121,18 @@ def invites_full(state: SpaceState) -> Refused:
         "try again when one was taken up, or take one back.",
         RETRY_FULL_MS,
     )
+
+
+def _unknown(state: SpaceState, digest: bytes) -> Refused:
+    if digest in state.lapsed_links:
+        return _lapsed("is too old")
+    return Refused(
+        "not_invited", "This link to speak is unknown or revoked; ask a host for another, or only listen."
+    )
+
+
+def _lapsed(what: str) -> Refused:
+    return Refused("invite_lapsed", f"This link to speak {what}; ask a host for another, or only listen.")
 
 
 def _make_room(change: Change) -> None:

@@ -267,7 +267,7 @@ def _may_answer(state: SpaceState, user: str, action: Action, now_us: int) -> Re
     allowed = may(user, action, state)
     if isinstance(allowed, Refused):
         return allowed
-    if user not in state.invites:
+    if user not in state.invites and user not in state.lapsed_invites:
         return Refused("not_invited", "You have no open invitation to speak; ask to speak, or wait for one.")
     if not _is_invited(state, user, now_us):
         limit_s = state.limits.invite_us // 1_000_000

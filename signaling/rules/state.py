@@ -24,7 +24,8 @@ class SpaceState:
     `roster` is the fan-out set: who is inside over a live connection. `absent` is whose connection was lost,
     the earliest first: what they were is kept, also in `on_stage`, `asks` and `invites`, and they are not in
     the roster. The mappings are never changed in place. `resting_seats` were freed by the last change of the
-    stage. `co_hosts` are in the order of becoming it.
+    stage. `co_hosts` are in the order of becoming it. `lapsed_invites` and `lapsed_links` are the last
+    ones that lapsed, no more than may be open: who comes too late is told so.
 
     `founder` opened the Space. `rightful_host` is who hosts unless a co-host stands in while they are away:
     the founder until they hand over. They are the host again as soon as they return. `price` is that of a
@@ -47,6 +48,8 @@ class SpaceState:
     spoke: frozenset[str] = frozenset()
     invites: Mapping[str, Invitation] = field(default_factory=dict)
     links: Mapping[bytes, SpeakLink] = field(default_factory=dict)
+    lapsed_invites: tuple[str, ...] = ()
+    lapsed_links: tuple[bytes, ...] = ()
     pins: tuple[Pin, ...] = ()
     next_post: int = 1
     next_note: int = 1

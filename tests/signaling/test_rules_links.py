@@ -88,6 +88,8 @@ def test_a_link_lapses() -> None:
     assert done(rules.join(state, "bob", "Bob", T0 + SECOND_US - 1, invite_digest=ONE)).state.invites
     outcome = done(rules.share_speaker(state, "ann", TWO, 0, T0 + SECOND_US))
     assert outcome.effects[0] == LinkClosed(ONE, "lapsed"), "what has lapsed makes room"
+    late = rules.join(outcome.state, "bob", "Bob", T0 + SECOND_US, invite_digest=ONE)
+    assert code(late) == "invite_lapsed", "and is still told from one that never was"
 
 
 def test_a_host_revokes_a_link() -> None:

@@ -128,7 +128,21 @@ def test_an_invitation_is_refused_taken_back_or_lapses() -> None:
         assert code(verb(state, "bob", late_us)) == "invite_lapsed"
     lapsed = rules.on_time(state, late_us)
     assert lapsed.effects == (InviteClosed("bob", "lapsed"),)
-    assert code(rules.accept(lapsed.state, "bob", late_us)) == "not_invited"
+    for verb in (rules.accept, rules.refuse):
+        assert code(verb(lapsed.state, "bob", late_us)) == "invite_lapsed", "also when it is swept away"
+    left = done(rules.join(done(rules.leave(lapsed.state, "bob", late_us)).state, "bob", "Bob", late_us))
+    assert code(rules.accept(left.state, "bob", late_us)) == "not_invited"
+
+
+def test_no_more_lapsed_invitations_are_remembered_than_may_be_open() -> None:
+    state, late_us = opened(invites=2), T0 + 600_000_000
+    for user in ("bob", "cat", "dan"):
+        state = rules.on_time(invited(state, user), late_us).state
+    assert code(rules.accept(state, "bob", late_us)) == "not_invited"
+    assert [code(rules.accept(state, user, late_us)) for user in ("cat", "dan")] == ["invite_lapsed"] * 2
+    again = done(rules.invite(state, "ann", "cat", late_us)).state
+    withdrawn = done(rules.uninvite(again, "ann", "cat", late_us)).state
+    assert code(rules.accept(withdrawn, "cat", late_us)) == "not_invited", "the last word counts"
 
 
 def test_who_was_invited_too_long_ago_may_ask_and_may_be_invited_again() -> None:

@@ -102,8 +102,8 @@ def test_an_invitation_that_lapsed_is_said_to_be_over_and_cannot_be_accepted() -
         await world.pass_time(5.1)
         lapsed = ann.peer.take(wire.Invited)[-1]
         assert (lapsed.user, lapsed.name, lapsed.expires_in_ms) == ("host", "Hana", 0)
-        await no(ann, ErrorCode.not_invited, wire.Accept)
-        await no(ann, ErrorCode.not_invited, wire.Refuse)
+        await no(ann, ErrorCode.invite_lapsed, wire.Accept)
+        await no(ann, ErrorCode.invite_lapsed, wire.Refuse)
         assert host.peer.take(wire.Answered) == []
 
     tell(story, invite_ms=5_000)
